@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The checked description as bytes: proto/system.h is the contract, and
+tests/images compares the sizes and offsets here with what a C compiler says."""
+
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from .schema import ENDS, LOG_RIGHTS, OF_GUESTS, PROTOCOLS, Entry, System
+
+HEADER = struct.Struct("<Q14I")
+DOMAIN = struct.Struct("<IIIIHBBIQQIIIIIBBBBIIIIII")
+RESOURCE = struct.Struct("<IIQQII")
+CONNECTION = struct.Struct("<IIIIIIII")
+
+MAGIC = 0x3153595341525354
+VERSION = 1
+F_EXIT_WITH_GUESTS = 1
+KIND_ROOT, KIND_NATIVE, KIND_GUEST = range(3)
+DOMAIN_F_AUTOSTART, DOMAIN_F_POLICY = 1, 2
+RING_PAGES = 1  # of native rings: proto/serial.h and proto/control.h fit one page
+RES_IOPORTS, RES_IRQ, RES_MMIO, RES_LOG, RES_CPU = range(1, 6)
+
+
+@dataclass
+class Module:
+    """A boot module that the description asks for."""
+
+    name: str  # as root looks it up
+    kind: str  # "program", "kernel" or "initrd"
+    source: str  # program name, "package:NAME", "built:NAME" or a path
+    guest: str = ""  # the guest that first asked for it
+
+
+@dataclass
+class Compiled:
+    """What a description becomes."""
+
+    name: str
+    data: bytes
+    modules: list[Module]  # without "root" and "system"
+    log: str  # serial port of the core's log
+    guest_pages: int  # memory of all guests at start
+    native_pages: int
+    guests: dict[str, Entry]
+
+
+class _Strings:
+    """The pool: equal strings once, offset 0 is the empty string."""
+
+    def __init__(self) -> None:
+        self.data = b"\0"
+        self.offsets = {"": 0}
+
+    def add(self, text: str) -> int:
+        if text not in self.offsets:
+            self.offsets[text] = len(self.data)
+            self.data += text.encode() + b"\0"
+        return self.offsets[text]
+
+
+class _Modules:
+    """Boot modules by what is in them: two guests share one kernel."""
+
+    def __init__(self) -> None:
+        self.listed: list[Module] = []
+
+    def add(self, kind: str, source: str, name: str, guest: str = "") -> str:
+        for module in self.listed:
+            if (module.kind, module.source) == (kind, source):
+                return module.name
+        self.listed.append(Module(name, kind, source, guest))
+        return name
+
+
+def _domain(entry: Entry, kind: int, strings: _Strings, modules: _Modules, policy: bool) -> bytes:
+    guest = kind == KIND_GUEST
+    if guest:
+        module = modules.add("kernel", entry["kernel"], f"{entry.name}.kernel", entry.name)
+        initrd = entry["initrd"] or ""
+        if initrd:
+            initrd = modules.add("initrd", initrd, f"{entry.name}.initrd", entry.name)
+    else:
+        module, initrd = modules.add("program", entry["image"], entry["image"]), ""
+    flags = (DOMAIN_F_AUTOSTART if entry["autostart"] else 0) | (DOMAIN_F_POLICY if policy else 0)
+    return DOMAIN.pack(
+        strings.add(entry.name),
+        strings.add(module),
+        strings.add(initrd),
+        strings.add(entry["cmdline" if guest else "arguments"]),
+        entry["domid"],
+        kind,
+        flags,
+        entry["vcpus"] if guest else 1,
+        entry["memory"],
+        entry["max_memory"] if guest else entry["memory"],
+        entry["slice"],
+        entry["cap_slots"],
+        entry["event_ports"],
+        entry["grant_frames"],
+        entry["map_handles"],
+        ENDS.index(entry["on_poweroff"]),
+        ENDS.index(entry["on_reboot"]),
+        ENDS.index(entry["on_crash"]),
+        0,
+        entry["restart"]["limit"],
+        entry["restart"]["window"],
+        entry["restart"]["backoff"],
+        entry["priority"],
+        entry.line,
+        0,
+    )
+
+
+def _root(strings: _Strings) -> bytes:
+    name = strings.add("root")
+    return DOMAIN.pack(name, name, 0, 0, 0, KIND_ROOT, 0, 1, *[0] * 17)
+
+
+def _resources(native: Entry, index: int, cpus: int) -> list[bytes]:
+    """Everything this native may use; cpus is 0 but for the policy."""
+    found = []
+
+    def add(kind: int, first: int, count: int, key: str, flags: int = 0) -> None:
+        found.append(RESOURCE.pack(index, kind, first, count, flags, native.line_of(key)))
+
+    for first, last in native["ports"]:
+        add(RES_IOPORTS, first, last - first + 1, "ports")
+    for irq in native["irqs"]:
+        add(RES_IRQ, irq, 1, "irqs")
+    for first, last in native["mmio"]:
+        add(RES_MMIO, first, last - first + 1, "mmio")
+    if native["log"] != "none":
+        add(RES_LOG, 0, 0, "log", LOG_RIGHTS[native["log"]])
+    for cpu in range(cpus):
+        add(RES_CPU, cpu, 1, "policy")
+    return found
+
+
+def _connections(system: System, index: dict[str, int], strings: _Strings) -> list[bytes]:
+    """Each is known by the name of the entry that declares it."""
+    return [
+        CONNECTION.pack(
+            strings.add(entry.name), PROTOCOLS[protocol], index[server], index[client],
+            0 if protocol in OF_GUESTS else RING_PAGES, 0, entry.line, 0,
+        )
+        for protocol, server, client, entry in system.joined()
+    ]
+
+
+def encode(system: System, folder: Path) -> Compiled:
+    settings, strings, modules = system.settings, _Strings(), _Modules()
+    name = strings.add(settings["name"])
+    domains, resources = [_root(strings)], []
+    index = {entry.name: number for number, entry in enumerate(system.domains(), 1)}
+    index["root"] = 0
+    for entry in system.domains():
+        policy = entry.name == settings["policy"]
+        native = system.native(entry.name) is entry
+        kind = KIND_NATIVE if native else KIND_GUEST
+        domains.append(_domain(entry, kind, strings, modules, policy))
+        if native:
+            resources += _resources(entry, index[entry.name], settings["cpus"] if policy else 0)
+    connections = _connections(system, index, strings)
+
+    body, places = b"", []
+    for records in (domains, resources, connections):
+        places += [HEADER.size + len(body), len(records)]
+        body += b"".join(records)
+    places += [HEADER.size + len(body), len(strings.data)]
+    body += strings.data
+    flags = F_EXIT_WITH_GUESTS if settings["exit_with_guests"] else 0
+    header = HEADER.pack(
+        MAGIC, VERSION, HEADER.size + len(body), zlib.crc32(body), name, *places, flags,
+        settings["exit_port"],
+    )
+    for module in modules.listed:
+        if module.kind != "program" and not module.source.startswith(("package:", "built:")):
+            module.source = str(folder / module.source)
+    return Compiled(
+        settings["name"],
+        header + body,
+        modules.listed,
+        settings["log"],
+        sum(guest["memory"] for guest in system.guests),
+        sum(native["memory"] for native in system.natives),
+        {guest.name: guest for guest in system.guests},
+    )

@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What only the whole description shows: peers that exist, names and devices
+used once, connections that do not wait for each other in a circle, files that
+are there, limits of the binary form. Fills in the defaults that depend on it."""
+
+import re
+import struct
+from pathlib import Path
+from typing import Callable, Optional
+
+from . import schema
+from .report import Report, shown, suggestion, words
+from .schema import Entry, System
+from .values import PAGE, Range, size_text
+
+FindImage = Optional[Callable[[str], Optional[Path]]]
+
+# I/O ports that the core keeps: interrupt controllers, its timer's reference
+# clock, and the serial port that it logs to.
+CORE_PORTS = [(0x20, 0x21), (0x40, 0x43), (0x61, 0x61), (0xA0, 0xA1)]
+LOG_PORTS = {"com1": (0x3F8, 0x3FF), "com2": (0x2F8, 0x2FF)}
+
+NATIVE_MAX_CAPS = 96  # proto/native.h
+NATIVE_MAX_CONNECTIONS = 32 - 1  # one is the control page of every native domain
+NATIVE_OVERHEAD_PAGES = 16  # start page, stack, page tables: proto/native.h
+BOOT_MAX_MODULES = 64
+IMAGE_HEADER = struct.Struct("<8s7Q")  # struct native_image
+
+BUILT_FILES = ("busybox",)  # what "built:NAME" may name
+
+
+def check(system: System, folder: Path, find_image: FindImage, report: Report) -> None:
+    if not system.natives and not system.guests:
+        report.error(1, "", "found no domain at all, expected a [domain.NAME] or a [guest.NAME]")
+    _check_names(system, report)
+    _assign_domids(system, report)
+    _check_policy(system, report)
+    _check_connections(system, report)
+    _check_waits(system, report)
+    _check_devices(system, report)
+    for guest in system.guests:
+        _check_guest(guest, system, folder, find_image is not None, report)
+    for native in system.natives:
+        _check_native(native, system, find_image, report)
+    _check_counts(system, report)
+
+
+def _check_names(system: System, report: Report) -> None:
+    seen: dict[str, Entry] = {}
+    for entry in system.domains():
+        first = seen.setdefault(entry.name, entry)
+        if entry.name == "root":
+            entry.wrong(report, "", "the name root",
+                        "another: root is the first domain, and always there")
+        elif first is not entry:
+            entry.wrong(report, "", f'the name "{entry.name}" a second time',
+                        f"another: {first.where} in line {first.line} has it")
+
+
+def _assign_domids(system: System, report: Report) -> None:
+    taken: dict[int, Entry] = {}
+    for entry in system.domains():
+        domid = entry["domid"]
+        if domid in taken:
+            first = taken[domid]
+            entry.wrong(report, "domid", str(domid),
+                        f"another: {first.where} in line {first.line} has it")
+        elif domid is not None:
+            taken[domid] = entry
+    following = 1
+    for entry in system.domains():
+        if entry["domid"] is None:
+            while following in taken:
+                following += 1
+            entry.given["domid"] = following
+            taken[following] = entry
+
+
+def _check_policy(system: System, report: Report) -> None:
+    policy = system.settings["policy"]
+    if policy is not None and system.native(policy) is None:
+        close = suggestion(policy, [entry.name for entry in system.natives])
+        system.settings.wrong(report, "policy", f'"{policy}"',
+                              "a [domain.NAME] of this file" + close)
+
+
+def _find_peer(
+    entry: Entry, key: str, protocol: Optional[str], system: System, report: Report
+) -> Optional[Entry]:
+    """The native domain that entry[key] names; it must serve `protocol` if one is given."""
+    name = entry[key]
+    if name == "root" and protocol in schema.ROOT_SERVES:
+        return None  # always there
+    peer = system.native(name)
+    if peer is None:
+        close = suggestion(name, [native.name for native in system.natives])
+        kind = "a guest" if any(name == guest.name for guest in system.guests) else "no domain"
+        entry.wrong(report, key, f'"{name}", {kind} of this file', "a [domain.NAME]" + close)
+    elif protocol is not None and protocol not in peer["serves"]:
+        serving = [native.name for native in system.natives if protocol in native["serves"]]
+        entry.wrong(report, key, f'"{name}", which does not serve "{protocol}"',
+                    f"a domain that does: {words(serving)}")
+    return peer
+
+
+def _check_connections(system: System, report: Report) -> None:
+    for entry in system.connections:
+        server = _find_peer(entry, "server", entry["protocol"], system, report)
+        client = _find_peer(entry, "client", None, system, report)
+        if server is not None and server is client:
+            entry.wrong(report, "client", f'"{client.name}", the server itself', "another domain")
+    _check_connection_names(system, report)
+
+
+def _check_connection_names(system: System, report: Report) -> None:
+    """A domain knows each of its connections by a name, and has one to root at most."""
+    names: dict[tuple[str, str], Entry] = {}
+    controls: dict[str, Entry] = {}
+    for protocol, server, client, entry in system.joined():
+        for end in (server, client):
+            first = names.setdefault((end, entry.name), entry)
+            if first is not entry:
+                entry.wrong(report, "", f'the name "{entry.name}"',
+                            f'another: "{end}" knows {first.where} by it')
+        if protocol == "control" and controls.setdefault(client, entry) is not entry:
+            first = controls[client]
+            entry.wrong(report, "", f'a second control connection of "{client}"',
+                        f"one: {first.where} in line {first.line} is it")
+
+
+def _waits(system: System) -> dict[str, list[tuple[str, Entry]]]:
+    """client -> [(server, the entry that says so)]"""
+    waits: dict[str, list[tuple[str, Entry]]] = {}
+    for entry in system.connections:
+        if entry["client"] != entry["server"]:
+            waits.setdefault(entry["client"], []).append((entry["server"], entry))
+    return waits
+
+
+def _check_waits(system: System, report: Report) -> None:
+    """A client waits for its server at start: no circle of them ever gets up."""
+    waits = _waits(system)
+    done: set[str] = set()
+    path: list[str] = []
+
+    def visit(name: str) -> None:
+        path.append(name)
+        for server, entry in waits.get(name, []):
+            if server in path:
+                circle = [*path[path.index(server) :], server]
+                entry.wrong(report, "", "a circle of waits: " + " waits for ".join(circle),
+                            "that servers can start before their clients")
+            elif server not in done:
+                visit(server)
+        done.add(path.pop())
+
+    for name in list(waits):
+        if name not in done:
+            visit(name)
+
+
+def _overlap(one: Range, other: Range) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
+
+
+def _range_text(extent: Range) -> str:
+    return hex(extent[0]) if extent[0] == extent[1] else f"{extent[0]:#x}-{extent[1]:#x}"
+
+
+def _kept_ports(settings: Entry) -> list[tuple[Range, str]]:
+    """I/O ports that no domain can get, and who has them."""
+    kept = [(extent, "the core, for interrupts and time") for extent in CORE_PORTS]
+    log = settings["log"]
+    if log in LOG_PORTS:
+        kept.append((LOG_PORTS[log], f'the core\'s log (log = "{log}")'))
+    if settings["exit_port"]:
+        kept.append(((settings["exit_port"], settings["exit_port"]), "root (exit_port)"))
+    return kept
+
+
+def _check_devices(system: System, report: Report) -> None:
+    """Every port, interrupt and page of device memory belongs to one domain."""
+    used = {"ports": _kept_ports(system.settings), "irqs": [], "mmio": []}
+    for native in system.natives:
+        for key, holders in used.items():
+            for item in native[key]:
+                extent = (item, item) if isinstance(item, int) else item
+                holder = next((who for other, who in holders if _overlap(extent, other)), None)
+                if holder is not None:
+                    value = str(item) if key == "irqs" else _range_text(extent)
+                    native.wrong(report, key, value,
+                                 f"something that is free: it belongs to {holder}")
+                else:
+                    holders.append((extent, f"{native.where} in line {native.line_of(key)}"))
+
+
+def _check_file(entry: Entry, key: str, folder: Path, report: Report) -> None:
+    value = entry[key]
+    kind, colon, name = value.partition(":")
+    if colon and kind == "package":
+        if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", name):
+            entry.wrong(report, key, shown(value), "package:NAME with the name of a Debian package")
+    elif colon and kind == "built":
+        if name not in BUILT_FILES:
+            close = suggestion(name, BUILT_FILES)
+            entry.wrong(report, key, shown(value),
+                        f"built:NAME with NAME {words(BUILT_FILES)}{close}")
+    elif not (folder / value).is_file():
+        entry.wrong(report, key, shown(value) + ", which is no file",
+                    "the path of one, package:NAME or built:NAME")
+
+
+def _check_guest(guest: Entry, system: System, folder: Path, files: bool, report: Report) -> None:
+    for key in schema.OF_GUESTS:
+        if guest[key] is not None:
+            _find_peer(guest, key, key, system, report)
+    _fill(guest, max_memory=guest["memory"], cap_slots=64, event_ports=1024, grant_frames=64,
+          map_handles=256)
+    if guest["max_memory"] < guest["memory"]:
+        guest.wrong(report, "max_memory", size_text(guest["max_memory"] * PAGE),
+                    f"at least memory, {size_text(guest['memory'] * PAGE)}")
+    for key in ("kernel", "initrd"):
+        if files and guest[key] is not None:
+            _check_file(guest, key, folder, report)
+    _check_event_ports(guest, report)
+
+
+def _ends(native: Entry, system: System) -> int:
+    """How many connections end at this native."""
+    return sum(native.name in (server, client) for _, server, client, _ in system.joined())
+
+
+def _capabilities(native: Entry, system: System) -> int:
+    """What root hands this native at its start, at most."""
+    devices = sum(len(native[key]) for key in ("ports", "irqs", "mmio"))
+    policy = native.name == system.settings["policy"]
+    return _ends(native, system) + devices + 1 + (system.settings["cpus"] if policy else 0)
+
+
+def _check_native(native: Entry, system: System, find_image: FindImage, report: Report) -> None:
+    _fill(native, image=native.name)
+    if find_image is not None:
+        _check_image(native, find_image, report)
+    ends, wanted = _ends(native, system), _capabilities(native, system)
+    if ends > NATIVE_MAX_CONNECTIONS:
+        native.wrong(report, "", f"{ends} connections to it", f"at most {NATIVE_MAX_CONNECTIONS}")
+    if wanted > NATIVE_MAX_CAPS:
+        native.wrong(report, "", f"{wanted} devices and peers", f"at most {NATIVE_MAX_CAPS}")
+    if native.name == system.settings["policy"]:
+        wanted += len(system.domains())
+    _fill(native, cap_slots=-(-(64 + 2 * wanted) // 16) * 16, grant_frames=1,
+          event_ports=min(4096, -(-(32 + 2 * wanted) // 64) * 64), map_handles=64 + 16 * ends)
+    _check_event_ports(native, report)
+
+
+def _check_event_ports(entry: Entry, report: Report) -> None:
+    if entry["event_ports"] % 64:
+        entry.wrong(report, "event_ports", str(entry["event_ports"]), "a multiple of 64")
+
+
+def _check_image(
+    native: Entry, find_image: Callable[[str], Optional[Path]], report: Report
+) -> None:
+    image = native["image"]
+    path = find_image(image)
+    if image in ("root", "system") or path is None:
+        native.wrong(report, "image", f'"{image}"',
+                     "the name of a program that is built under servers/ or drivers/")
+        return
+    with path.open("rb") as file:
+        header = file.read(IMAGE_HEADER.size)
+    if len(header) < IMAGE_HEADER.size or header[:8] != b"TSRANAT1":
+        native.wrong(report, "image", f'"{path.name}", which has no native image header',
+                     "a program linked with libs/")
+        return
+    _, virt_base, _, _, _, _, memory_end, _ = IMAGE_HEADER.unpack(header)
+    needed = (memory_end - virt_base + PAGE - 1) // PAGE + NATIVE_OVERHEAD_PAGES
+    if native["memory"] < needed:
+        native.wrong(report, "memory", size_text(native["memory"] * PAGE),
+                     f'at least {size_text(needed * PAGE)} for the program "{image}"')
+
+
+def _fill(entry: Entry, **defaults: object) -> None:
+    for key, value in defaults.items():
+        if entry[key] is None:
+            entry.given[key] = value
+
+
+def _check_counts(system: System, report: Report) -> None:
+    modules = (
+        2 + len({native["image"] for native in system.natives})
+        + len({guest["kernel"] for guest in system.guests})
+        + len({guest["initrd"] for guest in system.guests} - {None})
+    )
+    devices = sum(_capabilities(native, system) for native in system.natives)
+    counts = [
+        ("domains", 1 + len(system.domains()), schema.MAX_DOMAINS),
+        ("devices", devices, schema.MAX_RESOURCES),
+        ("connections", len(system.joined()), schema.MAX_CONNECTIONS),
+        ("different programs, kernels and initrds", modules, BOOT_MAX_MODULES),
+    ]
+    for what, count, limit in counts:
+        if count > limit:
+            report.error(1, "", f"found {count} {what}, expected at most {limit}")

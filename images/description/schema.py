@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The tables and keys of a description, and what is meant when a key is absent.
+
+docs/reference/description.md says the same in words; tests/images checks that
+no key is missing there.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from . import values
+from .lines import Lines
+from .report import Report, shown, suggestion, words
+from .values import Parser, Range, Wrong
+
+MAX_DOMAINS = 2048
+MAX_RESOURCES = 4096
+MAX_CONNECTIONS = 4096
+FIRST_RESERVED_DOMID = 0x7FF0
+
+PROTOCOLS = {"console": 1, "serial": 2, "store": 3, "control": 4}  # SYSTEM_CONN_*
+OF_GUESTS = ("console", "store")  # come with a guest's key of the same name
+DECLARED = [word for word in PROTOCOLS if word not in OF_GUESTS]
+ROOT_SERVES = ("control",)
+SERVED = [word for word in PROTOCOLS if word not in ROOT_SERVES]
+ENDS = ("stop", "destroy", "restart")  # SYSTEM_ON_*
+
+
+@dataclass
+class Key:
+    """A key of a table: how its value is read, and its default."""
+
+    parse: Parser
+    default: Any = None
+    required: bool = False
+
+
+@dataclass
+class Entry:
+    """A table of the description with its values and where they stand."""
+
+    name: str
+    where: str  # as in messages: "guest.debian"
+    line: int
+    given: dict[str, Any] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+
+    def __getitem__(self, key: str) -> Any:
+        return self.given[key]
+
+    def line_of(self, key: str) -> int:
+        return self.lines.get(key, self.line)
+
+    def wrong(self, report: Report, key: str, found: str, expected: str) -> None:
+        """Report a mistake in the value of `key`; in the table as a whole, if key is empty."""
+        what = f"{key}: found" if key else "found"
+        report.error(self.line_of(key), self.where, f"{what} {found}, expected {expected}")
+
+
+@dataclass
+class System:
+    settings: Entry
+    natives: list[Entry] = field(default_factory=list)
+    guests: list[Entry] = field(default_factory=list)
+    connections: list[Entry] = field(default_factory=list)
+
+    def joined(self) -> list[tuple[str, str, str, Entry]]:
+        """All connections as (protocol, server, client, the entry that says so)."""
+        found = [
+            (protocol, guest[protocol], guest.name, guest)
+            for guest in self.guests
+            for protocol in OF_GUESTS
+            if guest[protocol] is not None
+        ]
+        return found + [
+            (entry["protocol"], entry["server"], entry["client"], entry)
+            for entry in self.connections
+        ]
+
+    def domains(self) -> list[Entry]:
+        """Natives and guests, in the order of the file."""
+        return sorted(self.natives + self.guests, key=lambda entry: entry.line)
+
+    def native(self, name: str) -> Optional[Entry]:
+        return next((entry for entry in self.natives if entry.name == name), None)
+
+
+PORT: Parser = values.number_range(0xFFFF, '0x60 or "0x3f8-0x3ff"')
+LOG_RIGHTS = {"none": 0, "read": 1 << 1, "write": 1 << 2, "read write": 1 << 1 | 1 << 2}
+
+
+def _restart_keys() -> dict[str, Key]:
+    return {
+        "limit": Key(values.integer(0, 1000000), 5),
+        "window": Key(values.milliseconds(1, 86400000), 60000),
+        "backoff": Key(values.milliseconds(0, 3600000), 50),
+    }
+
+
+def _restart(value: Any) -> dict[str, int]:
+    keys = _restart_keys()
+    if not isinstance(value, dict):
+        raise Wrong("{ limit = ..., window = ..., backoff = ... }")
+    for key in value:
+        if key not in keys:
+            raise Wrong(f"only {words(keys)} in it, not {key}{suggestion(key, keys)}")
+    result = {}
+    for name, key in keys.items():
+        try:
+            result[name] = key.parse(value[name]) if name in value else key.default
+        except Wrong as wrong:
+            raise Wrong(f"{name} to be {wrong}, not {shown(value[name])}") from wrong
+    return result
+
+
+def _common(priority: int, ends: tuple[str, str, str]) -> dict[str, Key]:
+    """What natives and guests share."""
+    return {
+        "domid": Key(values.integer(1, FIRST_RESERVED_DOMID - 1)),
+        "autostart": Key(values.boolean, True),
+        "priority": Key(values.integer(0, 1000), priority),
+        "slice": Key(values.microseconds(50, 1000000), 0),
+        "cap_slots": Key(values.integer(16, 65536)),
+        "event_ports": Key(values.integer(64, 4096)),
+        "grant_frames": Key(values.integer(1, 64)),
+        "map_handles": Key(values.integer(0, 65536)),
+        "on_poweroff": Key(values.choice(*ENDS), ends[0]),
+        "on_reboot": Key(values.choice(*ENDS), ends[1]),
+        "on_crash": Key(values.choice(*ENDS), ends[2]),
+        "restart": Key(_restart, _restart({})),
+    }
+
+
+SYSTEM_KEYS = {
+    "name": Key(values.name, "tessera"),
+    "cpus": Key(values.integer(1, 256), 1),
+    "policy": Key(values.name),
+    "log": Key(values.choice("com1", "com2", "none"), "none"),
+    "exit_port": Key(values.integer(1, 0xFFFF), 0),
+    "exit_with_guests": Key(values.boolean, False),
+}
+
+NATIVE_KEYS = {
+    "image": Key(values.name),
+    "arguments": Key(values.text(values.ARGUMENTS_BYTES), ""),
+    "memory": Key(values.pages(128 << 10, 1 << 30), (1 << 20) // values.PAGE),
+    "serves": Key(values.items(values.choice(*SERVED), "protocols"), []),
+    "ports": Key(values.items(PORT, "I/O ports"), []),
+    "irqs": Key(values.items(values.integer(0, 255), "interrupt numbers"), []),
+    "mmio": Key(values.items(values.device_memory, "device memory ranges"), []),
+    "log": Key(values.choice(*LOG_RIGHTS), "write"),
+    **_common(100, ("stop", "restart", "restart")),
+}
+
+GUEST_KEYS = {
+    "kernel": Key(values.file, required=True),
+    "initrd": Key(values.file),
+    "cmdline": Key(values.text(values.CMDLINE_BYTES), ""),
+    "memory": Key(values.pages(4 << 20, 512 << 30), required=True),
+    "max_memory": Key(values.pages(4 << 20, 512 << 30)),
+    "vcpus": Key(values.integer(1, 128), 1),
+    "console": Key(values.name, required=True),
+    "store": Key(values.name),
+    **_common(200, ("destroy", "restart", "stop")),
+}
+
+CONNECTION_KEYS = {
+    "protocol": Key(values.choice(*DECLARED), required=True),
+    "server": Key(values.name, required=True),
+    "client": Key(values.name, required=True),
+}
+
+NAMED = {"domain": NATIVE_KEYS, "guest": GUEST_KEYS, "connection": CONNECTION_KEYS}
+TABLES = {"system": SYSTEM_KEYS, **NAMED}
+
+
+def _entry(
+    table: Any, path: tuple[str, ...], keys: dict[str, Key], lines: Lines, report: Report
+) -> Entry:
+    where = ".".join(path)
+    entry = Entry(path[-1], where, lines.at(*path))
+    if not isinstance(table, dict):
+        report.error(entry.line, "", f"found {where} = {shown(table)}, expected a table [{where}]")
+        table = {}
+    for key, value in table.items():
+        line = entry.lines[key] = lines.at(*path, key)
+        if key not in keys:
+            report.error(
+                line, where, f'found the unknown key "{key}", expected {words(sorted(keys))}'
+                f"{suggestion(key, keys)}"
+            )
+            continue
+        try:
+            entry.given[key] = keys[key].parse(value)
+        except Wrong as wrong:
+            report.error(line, where, f"{key}: found {shown(value)}, expected {wrong}")
+    for name, key in keys.items():
+        if key.required and name not in table:
+            report.error(entry.line, where, f'found no "{name}", expected one: it is required')
+        entry.given.setdefault(name, key.default)
+    return entry
+
+
+def _named(
+    kind: str, table: Any, lines: Lines, report: Report
+) -> list[Entry]:
+    if not isinstance(table, dict):
+        report.error(lines.at(kind), "", f"found {kind} = {shown(table)}, expected [{kind}.NAME]")
+        return []
+    entries = []
+    for name, content in table.items():
+        line = lines.at(kind, name)
+        if not isinstance(content, dict):
+            report.error(line, "", f'found the key "{name}" in [{kind}], expected [{kind}.NAME]')
+            continue
+        try:
+            values.name(name)
+        except Wrong as wrong:
+            report.error(line, "", f"found [{kind}.{shown(name)}], expected {wrong}")
+            continue
+        entries.append(_entry(content, (kind, name), NAMED[kind], lines, report))
+    return sorted(entries, key=lambda entry: entry.line)
+
+
+def read(table: dict, lines: Lines, report: Report) -> System:
+    """Every table and key looked at alone; defaults filled in."""
+    for kind in table:
+        if kind not in TABLES:
+            report.error(
+                lines.at(kind), "", f'found the unknown table "{kind}", '
+                f"expected {words(TABLES)}{suggestion(kind, TABLES)}"
+            )
+    settings = _entry(table.get("system", {}), ("system",), SYSTEM_KEYS, lines, report)
+    named = {kind: _named(kind, table.get(kind, {}), lines, report) for kind in NAMED}
+    return System(settings, named["domain"], named["guest"], named["connection"])

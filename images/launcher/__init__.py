@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The `./tessera` command: build, boot, make images, test."""

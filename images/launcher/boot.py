@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`./tessera boot`: one guest in a minimal system, for scripts.
+
+The system is root, the console server, the UART driver, the scheduling policy
+and the guest. QEMU loads it without a boot loader (multiboot 1). Standard output
+is the guest's console and nothing else; everything said about it goes to
+standard error. Exit status: 0 powered off by itself, 1 crashed or could not
+start, 2 bad arguments, 124 timeout.
+"""
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from description import DescriptionError, compile_text, values
+from description.binary import Compiled
+
+from . import build, launch, machine, packages
+from .paths import Failure
+
+BAD_ARGUMENTS = 2
+
+SYSTEM = """
+[system]
+name = "boot"
+policy = "sched_rr"
+log = "com2"
+exit_port = {exit_port}
+exit_with_guests = true
+[domain.sched_rr]
+[domain.uart16550]
+serves = ["serial"]
+ports = ["0x3f8-0x3ff"]
+irqs = [4]
+priority = 10
+[domain.console]
+serves = ["console"]
+arguments = "raw=guest"
+priority = 20
+[domain.store]
+serves = ["store"]
+priority = 30
+[connection.serial]
+protocol = "serial"
+server = "uart16550"
+client = "console"
+[guest.guest]
+kernel = {kernel}
+cmdline = {cmdline}
+memory = {memory}
+vcpus = {vcpus}
+console = "console"
+store = "store"
+on_crash = "stop"
+{initrd}
+"""
+
+
+@dataclass
+class Guest:
+    """What the command line says about the guest."""
+
+    kernel: Path
+    initrd: Optional[Path]
+    cmdline: str
+    memory: str
+    vcpus: int
+
+
+def _quote(text: str) -> str:
+    """A TOML basic string."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _memory(word: str) -> str:
+    try:
+        values.pages(4 << 20, 512 << 30)(word)
+    except values.Wrong as wrong:
+        raise argparse.ArgumentTypeError(f'found "{word}", expected {wrong}') from wrong
+    return word
+
+
+def _positive(word: str) -> float:
+    try:
+        seconds = float(word)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < 1e9:
+        raise argparse.ArgumentTypeError(f'found "{word}", expected a number of seconds above 0')
+    return seconds
+
+
+def _vcpus(word: str) -> int:
+    if not word.isdecimal() or not 1 <= int(word) <= 128:
+        raise argparse.ArgumentTypeError(f'found "{word}", expected a whole number from 1 to 128')
+    return int(word)
+
+
+def _cmdline(word: str) -> str:
+    try:
+        return str(values.text(values.CMDLINE_BYTES)(word))
+    except values.Wrong as wrong:
+        raise argparse.ArgumentTypeError(f"expected {wrong}") from wrong
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--guest", required=True, metavar="KERNEL", help="bzImage or ELF, compressed or not")
+    add("--initrd", metavar="FILE", help="initial ramdisk of the guest")
+    add("--cmdline", default="", type=_cmdline, metavar="TEXT", help="the guest's command line")
+    add("--memory", default="256M", type=_memory, metavar="SIZE", help="such as 64M or 2G")
+    add("--vcpus", default=1, type=_vcpus, metavar="N", help="virtual CPUs of the guest")
+    add("--disk", action="append", default=[], metavar="FILE", help="not yet")
+    add("--vif", action="append", default=[], nargs="?", metavar="SPEC", help="not yet")
+    add("--timeout", type=_positive, metavar="S", help="give up after this many seconds")
+    add("--icount", action="store_true", help="virtual time: exactly one ns per instruction")
+    add("--log", metavar="FILE", help="keep the log of the core and root here")
+    add("--qemu-arg", action="append", default=[], metavar="ARG", help="one argument for QEMU")
+
+
+def _file(name: str, what: str) -> Path:
+    path = Path(name)
+    if not path.is_file():
+        raise Failure(f"{what}: {name} is no file", BAD_ARGUMENTS)
+    return path
+
+
+def _check(arguments: argparse.Namespace) -> Guest:
+    if arguments.disk or arguments.vif:
+        what = "--disk" if arguments.disk else "--vif"
+        raise Failure(f"{what}: this version has no disks and no network yet", BAD_ARGUMENTS)
+    return Guest(
+        _file(arguments.guest, "--guest"),
+        _file(arguments.initrd, "--initrd") if arguments.initrd else None,
+        arguments.cmdline,
+        arguments.memory,
+        arguments.vcpus,
+    )
+
+
+def _describe(guest: Guest) -> Compiled:
+    text = SYSTEM.format(
+        exit_port=machine.EXIT_PORT,
+        kernel=_quote(str(guest.kernel.absolute())),
+        cmdline=_quote(guest.cmdline),
+        memory=_quote(guest.memory),
+        vcpus=guest.vcpus,
+        initrd=f"initrd = {_quote(str(guest.initrd.absolute()))}" if guest.initrd else "",
+    )
+    try:
+        return compile_text(text, "the system of ./tessera boot", Path(), None)
+    except DescriptionError as error:
+        raise Failure(str(error)) from error
+
+
+def run(arguments: argparse.Namespace) -> int:
+    compiled = _describe(_check(arguments))
+    packages.require("build", "boot")
+    with build.workspace() as name:
+        folder = Path(name)
+        launch.stage_kernels(compiled, folder)
+        built = build.system()
+        modules = launch.stage(compiled, built, folder)
+        parts = machine.Machine(
+            launch.memory_mib(compiled, launch.size_of(modules)),
+            Path(arguments.log) if arguments.log else folder / "log",
+            launch.multiboot(compiled, built, modules),
+            icount=arguments.icount,
+            extra=arguments.qemu_arg,
+        )
+        end = machine.run(parts, arguments.timeout)
+    if end.reason:
+        print(f"tessera: {end.reason}", file=sys.stderr)
+    return end.status

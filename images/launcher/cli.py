@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The command line: which word does what."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from . import boot, build, iso, launch, machine, packages
+from .paths import TOP, Failure, out_dir
+
+DEFAULT = TOP / "images" / "default.toml"
+
+# Options whose value may start with a dash; argparse would take it for an option.
+TAKES_ANYTHING = ("--qemu-arg", "--cmdline")
+
+
+def _join_values(words: list[str]) -> list[str]:
+    """--qemu-arg -cpu  ->  --qemu-arg=-cpu"""
+    joined: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        following = next(rest, None) if word in TAKES_ANYTHING else None
+        joined.append(word if following is None else f"{word}={following}")
+    return joined
+
+
+def _image(arguments: argparse.Namespace) -> Path:
+    description = Path(arguments.description)
+    output = Path(getattr(arguments, "output", None) or out_dir() / f"{description.stem}.iso")
+    packages.require("build", "boot", "iso")
+    iso.make(description, output, build.system())
+    return output
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    print(_image(arguments))
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    image = _image(arguments)
+    compiled = iso.compile_description(Path(arguments.description), build.build_dir())
+    memory = launch.memory_mib(compiled, 2 * image.stat().st_size)
+    print(f"tessera: {image} in QEMU; to leave: poweroff, or Ctrl-] x", file=sys.stderr)
+    end = machine.run(
+        machine.Machine(
+            memory, out_dir() / "run.log", ["-cdrom", str(image)], extra=arguments.qemu_arg
+        ),
+        None,
+    )
+    if end.reason:
+        print(f"tessera: {end.reason}", file=sys.stderr)
+    return end.status
+
+
+def _python(arguments: list[str | Path]) -> int:
+    """Tests and benchmarks are programs of their own, which use the launcher's parts."""
+    environment = {**os.environ, "PYTHONPATH": f"{TOP}:{TOP / 'images'}"}
+    return subprocess.run([sys.executable, *arguments], env=environment, check=False).returncode
+
+
+def _test(arguments: argparse.Namespace) -> int:
+    packages.require("build", "boot", "iso", "test")
+    return _python([TOP / "tests" / "run.py", *arguments.suites])
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    known = {path.stem: path for path in sorted((TOP / "tests" / "bench").glob("[!t_]*.py"))}
+    unknown = [name for name in arguments.names if name not in known]
+    if unknown:
+        raise Failure(f"found the benchmark {unknown[0]}, expected {', '.join(known)}", 2)
+    packages.require("build", "boot", "test")
+    built = build.system()
+    status = 0
+    for name in arguments.names or known:
+        status |= _python([known[name], "--built", built])
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tessera", description="the Tessera hypervisor")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="boot a system in QEMU; the terminal is its console")
+    run.add_argument("description", nargs="?", default=DEFAULT, metavar="DESCRIPTION")
+    run.add_argument("--qemu-arg", action="append", default=[], metavar="ARG")
+    run.set_defaults(call=_run)
+
+    make = commands.add_parser("build", help="make the bootable ISO, for BIOS and UEFI")
+    make.add_argument("description", nargs="?", default=DEFAULT, metavar="DESCRIPTION")
+    make.add_argument("-o", "--output", metavar="FILE")
+    make.set_defaults(call=_build)
+
+    guest = commands.add_parser(
+        "boot", help="boot one guest kernel in a minimal system", allow_abbrev=False
+    )
+    boot.add_arguments(guest)
+    guest.set_defaults(call=boot.run)
+
+    test = commands.add_parser("test", help="run the tests")
+    test.add_argument("suites", nargs="*", metavar="SUITE")
+    test.set_defaults(call=_test)
+
+    bench = commands.add_parser("bench", help="run the benchmarks and print the table")
+    bench.add_argument("names", nargs="*", metavar="NAME")
+    bench.set_defaults(call=_bench)
+    return parser
+
+
+def _end(signal_number: int, _: object) -> None:
+    """Asked to end: leave by the way that also ends QEMU."""
+    sys.exit(128 + signal_number)
+
+
+def main(words: list[str]) -> int:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
+    arguments = _parser().parse_args(_join_values(words))
+    try:
+        return int(arguments.call(arguments))
+    except Failure as failure:
+        print(f"tessera: {failure}", file=sys.stderr)
+        return failure.status
+    except KeyboardInterrupt:
+        return 130

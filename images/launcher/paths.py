@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Where things are, and the one way to give up.
+
+Two variables move things out of the tree: TESSERA_BUILD for what is built (else
+build/), TESSERA_CACHE for what is fetched (else cache/ in the build folder).
+"""
+
+import os
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+
+
+class Failure(Exception):
+    """The command cannot go on; the text is for the user. status is its exit status."""
+
+    def __init__(self, text: str, status: int = 1):
+        super().__init__(text)
+        self.status = status
+
+
+def out_dir() -> Path:
+    return Path(os.environ.get("TESSERA_BUILD") or TOP / "build").resolve()
+
+
+def build_dir() -> Path:
+    """The freestanding build: core and native programs."""
+    return out_dir() / "system"
+
+
+def host_dir() -> Path:
+    """The host build: unit, model and fuzz tests."""
+    return out_dir() / "host"
+
+
+def cache_dir() -> Path:
+    return Path(os.environ.get("TESSERA_CACHE") or out_dir() / "cache").resolve()

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Time: nanoseconds since boot from the TSC, the one-shot timer of the local
+ * APIC, a heap of timers per CPU, and the pvclock pages of guests.
+ */
+#ifndef KERNEL_CPU_TIME_H
+#define KERNEL_CPU_TIME_H
+
+#include "domain/domain.h"
+
+extern u64 tsc_khz;
+extern bool tsc_stable; /* invariant and, as far as one can tell, the same on all CPUs */
+
+void time_init(void); /* calibrates; reads the RTC */
+void time_init_cpu(struct cpu *cpu);
+u64 time_now(void); /* ns since boot */
+/* The scale and origin that turn a TSC value into time_now(), as pvclock has them. */
+void time_scale(struct vcpu_time_info *info);
+
+/* timer.fire runs with interrupts off on the CPU whose heap holds it. Re-arming moves it. */
+void timer_arm(struct timer *timer, u64 deadline);
+void timer_cancel(struct timer *timer);
+/* From the timer interrupt: fires what is due, programs the APIC for the next. */
+void timer_interrupt(void);
+/* Ends the running slice at this time (sched/): ~0 = never. Part of the same APIC deadline. */
+void timer_set_slice_end(u64 deadline);
+
+/* Fills v->info->time (and marks time areas for writing). */
+void time_publish(struct vcpu *v);
+/* Wall clock of a new or reset domain's shared_info. */
+void time_publish_wallclock(struct domain *d);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Timers: one pairing heap per CPU, ordered by deadline, its nodes inside the
+ * timers. Arming is a comparison with the root; taking out the first costs
+ * O(log n) amortised; there is nothing to allocate.
+ *
+ *        root            child: first of the children
+ *       /                next: the sibling behind
+ *      a - b - c         previous: the sibling before, or the parent
+ *     /
+ *    d - e
+ *
+ * The APIC's deadline is only ever moved forward. A timer that is taken out
+ * leaves it as it is: the interrupt comes once for nothing, which is cheaper
+ * than programming the APIC each time.
+ */
+#include "cpu/cpu.h"
+#include "cpu/time.h"
+#include "sched/plan.h"
+
+static struct timer *meld(struct timer *a, struct timer *b) {
+	struct timer *first, *second;
+
+	if (!a || !b) return a ? a : b;
+	first = b->deadline < a->deadline ? b : a;
+	second = first == a ? b : a;
+	second->previous = first;
+	second->next = first->child;
+	if (first->child) first->child->previous = second;
+	first->child = second;
+	first->next = first->previous = NULL;
+	return first;
+}
+
+/* Melds a list of siblings into one tree: neighbours in pairs, then all, from the last back. */
+static struct timer *meld_siblings(struct timer *list) {
+	struct timer *pairs = NULL, *tree = NULL;
+
+	while (list) {
+		struct timer *a = list, *b = a->next, *pair;
+
+		list = b ? b->next : NULL;
+		a->next = a->previous = NULL;
+		if (b) b->next = b->previous = NULL;
+		pair = meld(a, b);
+		pair->next = pairs;
+		pairs = pair;
+	}
+	while (pairs) {
+		struct timer *pair = pairs;
+
+		pairs = pair->next;
+		pair->next = NULL;
+		tree = meld(tree, pair);
+	}
+	return tree;
+}
+
+static void timer_remove(struct timer *t) {
+	struct timer *below = meld_siblings(t->child);
+
+	if (t->cpu->timers == t) {
+		t->cpu->timers = below;
+	} else {
+		if (t->previous->child == t)
+			t->previous->child = t->next;
+		else
+			t->previous->next = t->next;
+		if (t->next) t->next->previous = t->previous;
+		t->cpu->timers = meld(t->cpu->timers, below);
+	}
+	t->child = t->next = t->previous = NULL;
+	t->queued = false;
+}
+
+/* The APIC fires at `deadline` or before. */
+static void arm(struct cpu *cpu, u64 deadline) {
+	u64 now;
+
+	if (deadline >= cpu->timer_armed) return;
+	now = time_now();
+	cpu->timer_armed = deadline;
+	lapic_timer_arm(deadline > now ? deadline - now : 0);
+}
+
+void timer_arm(struct timer *timer, u64 deadline) {
+	struct cpu *cpu = this_cpu();
+
+	if (timer->queued) timer_remove(timer);
+	timer->deadline = deadline;
+	timer->cpu = cpu;
+	timer->queued = true;
+	cpu->timers = meld(cpu->timers, timer);
+	arm(cpu, deadline);
+}
+
+void timer_cancel(struct timer *timer) {
+	if (timer->queued) timer_remove(timer);
+}
+
+void timer_set_slice_end(u64 deadline) {
+	struct cpu *cpu = this_cpu();
+
+	cpu->slice_end = deadline;
+	arm(cpu, deadline);
+}
+
+void timer_interrupt(void) {
+	struct cpu *cpu = this_cpu();
+	u64 now = time_now();
+
+	cpu->timer_armed = ~0UL;
+	while (cpu->timers && cpu->timers->deadline <= now) {
+		struct timer *due = cpu->timers;
+
+		timer_remove(due);
+		due->fire(due);
+	}
+	if (cpu->slice_end <= now) {
+		cpu->slice_end = ~0UL;
+		plan_tick(cpu);
+	}
+	arm(cpu, MIN(cpu->slice_end, cpu->timers ? cpu->timers->deadline : ~0UL));
+}

@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Event channels: what ports are bound to, and the operations on them.
+ *
+ * Sending is the hot path, binding is rare, and the locks follow from that. A
+ * binding involves two domains; every change of one happens under the single
+ * bindings_lock, so that a port's peer cannot change or go away meanwhile, and
+ * each channel is then written under the channel_lock of its own domain, one at
+ * a time. A sender holds only its own domain's channel_lock: while it does, its
+ * channel and therefore the peer it names stay. No two channel_locks are ever
+ * held together.
+ *
+ * The pending and mask words lie in the shared page, where the guest writes
+ * them at will; nothing here depends on what they say, except whether the guest
+ * itself gets its events.
+ */
+#include "event/channel.h"
+
+#include "cap/cap.h"
+#include "entry/hypercall.h"
+#include "mem/guest_copy.h"
+#include "sched/plan.h"
+
+/* Protects what ports are bound to. Nests outside every channel_lock. */
+static struct lock bindings_lock;
+
+#define CLOSES_PER_CALL 128U
+
+static bool port_ok(const struct domain *d, u32 port) { return port < d->event_ports; }
+
+static ALWAYS_INLINE void raise_upcall(struct vcpu *v) {
+	if (atomic_swap(&v->info->evtchn_upcall_pending, 1)) return;
+	if (likely(!(atomic_load(&v->blocked_on) & (BLOCK_EVENT | BLOCK_POLL)))) {
+		cpu_kick(v->cpu);
+		return;
+	}
+	poll_end(v);
+	vcpu_wake(v, BLOCK_EVENT);
+}
+
+void channel_raise(struct vcpu *v) { raise_upcall(v); }
+
+void channel_raise_all(struct vcpu *v) {
+	atomic_store(&v->info->evtchn_pending_sel, ~0UL);
+	atomic_store(&v->info->evtchn_upcall_pending, 0);
+	channel_raise(v);
+}
+
+/* Tells the port's vCPU that a word of pending bits wants a look. */
+static inline void mark_word(struct domain *d, u32 port) {
+	struct vcpu *v = d->vcpus[atomic_load_relaxed(&d->channels[port].notify_vcpu)];
+
+	if (!atomic_test_and_set_bit(&v->info->evtchn_pending_sel, port / 64)) raise_upcall(v);
+}
+
+static inline bool port_masked(struct domain *d, u32 port) {
+	return atomic_load(&d->shared->evtchn_mask[port / 64]) >> (port % 64) & 1;
+}
+
+static inline bool port_pending(struct domain *d, u32 port) {
+	return atomic_load(&d->shared->evtchn_pending[port / 64]) >> (port % 64) & 1;
+}
+
+void channel_set_pending(struct domain *d, u32 port) {
+	if (atomic_test_and_set_bit(&d->shared->evtchn_pending[port / 64], port % 64)) return;
+	if (!port_masked(d, port)) mark_word(d, port);
+	if (unlikely(atomic_load_relaxed(&d->polling[0]) | atomic_load_relaxed(&d->polling[1])))
+		poll_wake(d, port);
+}
+
+void channel_redeliver(struct domain *d, u32 port) {
+	if (port_pending(d, port) && !port_masked(d, port)) mark_word(d, port);
+}
+
+static void channel_write(struct domain *d, u32 port, struct channel value) {
+	lock_take(&d->channel_lock);
+	d->channels[port] = value;
+	lock_drop(&d->channel_lock);
+}
+
+/* A closed port, or -ENOSPC. */
+static long port_find_free(const struct domain *d) REQUIRES(bindings_lock) {
+	u32 port;
+
+	for (port = 1; port < d->event_ports; port++)
+		if (d->channels[port].state == CHANNEL_CLOSED) return port;
+	return -ENOSPC;
+}
+
+/* Binds a free port; the port or -ENOSPC. */
+static long port_bind(struct domain *d, struct channel value) REQUIRES(bindings_lock) {
+	long port = port_find_free(d);
+
+	if (port > 0) channel_write(d, (u32)port, value);
+	return port;
+}
+
+static void port_close(struct domain *d, u32 port) REQUIRES(bindings_lock) {
+	struct channel c = d->channels[port];
+
+	switch (c.state) {
+	case CHANNEL_INTERDOMAIN:
+		/* The peer waits for whoever comes back under this domid. */
+		channel_write(c.remote, c.remote_port,
+			      (struct channel){
+				      .state = CHANNEL_UNBOUND,
+				      .remote_domid = d->id,
+				      .notify_vcpu = c.remote->channels[c.remote_port].notify_vcpu,
+			      });
+		break;
+	case CHANNEL_VIRQ:
+		d->vcpus[virq_is_global(c.virq) ? 0 : c.notify_vcpu]->virq_port[c.virq] = 0;
+		break;
+	case CHANNEL_PIRQ: irq_unbind(d, c.remote_port); break;
+	default: break;
+	}
+	channel_write(d, port, (struct channel){0});
+	atomic_and(&d->shared->evtchn_pending[port / 64], ~(1UL << port % 64));
+}
+
+void channel_close(struct domain *d, u32 port) {
+	lock_take(&bindings_lock);
+	if (d->channels[port].state != CHANNEL_CLOSED) port_close(d, port);
+	lock_drop(&bindings_lock);
+}
+
+int channel_reset(struct domain *d) {
+	u32 port, closed = 0;
+
+	lock_take(&bindings_lock);
+	for (port = 1; port < d->event_ports && closed < CLOSES_PER_CALL; port++) {
+		if (d->channels[port].state == CHANNEL_CLOSED) continue;
+		port_close(d, port);
+		closed++;
+	}
+	lock_drop(&bindings_lock);
+	return port < d->event_ports ? -ERESTART : 0;
+}
+
+int channel_offer(struct domain *d, u32 port, u16 remote_domid) {
+	int status = 0;
+
+	if (!port || !port_ok(d, port)) return -EINVAL;
+	lock_take(&bindings_lock);
+	if (d->channels[port].state != CHANNEL_CLOSED)
+		status = -EEXIST;
+	else
+		channel_write(
+			d, port,
+			(struct channel){.state = CHANNEL_UNBOUND, .remote_domid = remote_domid});
+	lock_drop(&bindings_lock);
+	return status;
+}
+
+/* Joins one end of a pair to the other; the port keeps its vCPU. */
+static void port_join(struct domain *d, u32 port, struct domain *remote, u32 remote_port)
+	REQUIRES(bindings_lock) {
+	channel_write(d, port,
+		      (struct channel){
+			      .state = CHANNEL_INTERDOMAIN,
+			      .remote_domid = remote->id,
+			      .remote_port = remote_port,
+			      .remote = remote,
+			      .notify_vcpu = d->channels[port].notify_vcpu,
+		      });
+}
+
+static bool port_joinable(const struct domain *d, u32 port, const struct domain *remote) {
+	const struct channel *c = &d->channels[port];
+
+	return c->state == CHANNEL_CLOSED ||
+	       (c->state == CHANNEL_UNBOUND && c->remote_domid == remote->id);
+}
+
+int channel_connect(struct domain *a, u32 port_a, struct domain *b, u32 port_b) {
+	int status = -EEXIST;
+
+	if (!port_a || !port_b || !port_ok(a, port_a) || !port_ok(b, port_b) ||
+	    (a == b && port_a == port_b))
+		return -EINVAL;
+	lock_take(&bindings_lock);
+	if (port_joinable(a, port_a, b) && port_joinable(b, port_b, a)) {
+		port_join(a, port_a, b, port_b);
+		port_join(b, port_b, a, port_a);
+		status = 0;
+	}
+	lock_drop(&bindings_lock);
+	if (status) return status;
+	/* A bit that was kept over a reset may have been announced to nobody: say it again. */
+	channel_set_pending(a, port_a);
+	channel_redeliver(a, port_a);
+	channel_set_pending(b, port_b);
+	channel_redeliver(b, port_b);
+	return 0;
+}
+
+long channel_bind_pirq(struct domain *d, u32 port, u32 gsi) {
+	struct channel value = {.state = CHANNEL_PIRQ, .remote_port = gsi};
+	long result = port;
+
+	if (!port_ok(d, port)) return -EINVAL;
+	lock_take(&bindings_lock);
+	if (!port)
+		result = port_bind(d, value);
+	else if (d->channels[port].state != CHANNEL_CLOSED)
+		result = -EEXIST;
+	else
+		channel_write(d, port, value);
+	lock_drop(&bindings_lock);
+	return result;
+}
+
+bool virq_bound(struct domain *d, u32 port, u32 virq) {
+	return port_ok(d, port) && d->channels[port].state == CHANNEL_VIRQ &&
+	       d->channels[port].virq == virq;
+}
+
+/* --- The operations of event_channel_op --- */
+
+static long op_send(struct domain *d, u32 port) {
+	struct channel *c;
+	long status = 0;
+
+	if (unlikely(!port_ok(d, port))) return -EINVAL;
+	c = &d->channels[port];
+	/* No peer is involved, so nothing has to stand still. */
+	if (atomic_load_relaxed(&c->state) == CHANNEL_IPI) {
+		channel_set_pending(d, port);
+		return 0;
+	}
+	lock_take(&d->channel_lock);
+	switch (c->state) {
+	case CHANNEL_INTERDOMAIN: channel_set_pending(c->remote, c->remote_port); break;
+	case CHANNEL_IPI:
+	case CHANNEL_UNBOUND: /* nobody there (any more): dropped silently */ break;
+	default: status = -EINVAL;
+	}
+	lock_drop(&d->channel_lock);
+	return status;
+}
+
+/*
+ * Offering a port needs no authority over the peer: it is inert until the peer
+ * binds it, and for that the peer needs a capability to this domain.
+ */
+static long op_alloc_unbound(struct domain *d, struct evtchn_alloc_unbound *op) {
+	int error;
+	long port;
+	struct domain *owner = cap_resolve_domid(d, op->dom, RIGHT_CONTROL, &error);
+
+	if (!owner) return error;
+	lock_take(&bindings_lock);
+	port = port_bind(
+		owner,
+		(struct channel){
+			.state = CHANNEL_UNBOUND,
+			.remote_domid = op->remote_dom == DOMID_SELF ? d->id : op->remote_dom,
+		});
+	lock_drop(&bindings_lock);
+	if (port < 0) return port;
+	op->port = (u32)port;
+	return 0;
+}
+
+static long op_bind_interdomain(struct domain *d, struct evtchn_bind_interdomain *op) {
+	int error;
+	long port;
+	struct domain *remote = cap_resolve_domid(d, op->remote_dom, RIGHT_EVENT, &error);
+
+	if (!remote) return error;
+	if (!port_ok(remote, op->remote_port)) return -EINVAL;
+	lock_take(&bindings_lock);
+	port = port_find_free(d);
+	if (port > 0) {
+		const struct channel *c = &remote->channels[op->remote_port];
+
+		if (c->state == CHANNEL_UNBOUND && c->remote_domid == d->id) {
+			port_join(d, (u32)port, remote, op->remote_port);
+			port_join(remote, op->remote_port, d, (u32)port);
+		} else {
+			port = -EINVAL;
+		}
+	}
+	lock_drop(&bindings_lock);
+	if (port < 0) return port;
+	/* The peer may have sent before there was anybody to hear it. */
+	channel_set_pending(d, (u32)port);
+	op->local_port = (u32)port;
+	return 0;
+}
+
+static long op_bind_virq(struct domain *d, struct evtchn_bind_virq *op) {
+	struct vcpu *v;
+	long port = -EEXIST;
+
+	if (op->virq >= NR_VIRQS || (virq_is_global(op->virq) && op->vcpu)) return -EINVAL;
+	v = domain_vcpu(d, op->vcpu);
+	if (!v) return -ENOENT;
+	lock_take(&bindings_lock);
+	if (!v->virq_port[op->virq]) {
+		port = port_bind(d, (struct channel){.state = CHANNEL_VIRQ,
+						     .virq = (u8)op->virq,
+						     .notify_vcpu = op->vcpu});
+		if (port > 0) atomic_store(&v->virq_port[op->virq], (u32)port);
+	}
+	lock_drop(&bindings_lock);
+	if (port < 0) return port;
+	op->port = (u32)port;
+	return 0;
+}
+
+static long op_bind_ipi(struct domain *d, struct evtchn_bind_ipi *op) {
+	long port;
+
+	if (!domain_vcpu(d, op->vcpu)) return -ENOENT;
+	lock_take(&bindings_lock);
+	port = port_bind(d, (struct channel){.state = CHANNEL_IPI, .notify_vcpu = op->vcpu});
+	lock_drop(&bindings_lock);
+	if (port < 0) return port;
+	op->port = (u32)port;
+	return 0;
+}
+
+static long op_close(struct domain *d, u32 port) {
+	long status = -EINVAL;
+
+	if (!port_ok(d, port)) return status;
+	lock_take(&bindings_lock);
+	if (d->channels[port].state != CHANNEL_CLOSED) {
+		port_close(d, port);
+		status = 0;
+	}
+	lock_drop(&bindings_lock);
+	return status;
+}
+
+static long op_status(struct domain *caller, struct evtchn_status *op) {
+	int error;
+	struct channel c;
+	struct domain *d = cap_resolve_domid(caller, op->dom, RIGHT_INSPECT, &error);
+
+	if (!d) return error;
+	if (!port_ok(d, op->port)) return -EINVAL;
+	lock_take(&d->channel_lock);
+	c = d->channels[op->port];
+	lock_drop(&d->channel_lock);
+	op->status = c.state; /* the states have the ABI's numbers */
+	op->vcpu = c.notify_vcpu;
+	switch (c.state) {
+	case CHANNEL_UNBOUND: op->u.unbound.dom = c.remote_domid; break;
+	case CHANNEL_INTERDOMAIN:
+		op->u.interdomain.dom = c.remote_domid;
+		op->u.interdomain.port = c.remote_port;
+		break;
+	case CHANNEL_PIRQ: op->u.pirq = c.remote_port; break;
+	case CHANNEL_VIRQ: op->u.virq = c.virq; break;
+	default: break;
+	}
+	return 0;
+}
+
+static long op_bind_vcpu(struct domain *d, const struct evtchn_bind_vcpu *op) {
+	struct channel *c;
+	long status = 0;
+
+	if (!domain_vcpu(d, op->vcpu)) return -ENOENT;
+	if (!port_ok(d, op->port)) return -EINVAL;
+	c = &d->channels[op->port];
+	lock_take(&bindings_lock);
+	if (c->state == CHANNEL_CLOSED || c->state == CHANNEL_IPI ||
+	    (c->state == CHANNEL_VIRQ && !virq_is_global(c->virq)))
+		status = -EINVAL;
+	else
+		atomic_store(&c->notify_vcpu, op->vcpu);
+	lock_drop(&bindings_lock);
+	if (!status) channel_redeliver(d, op->port);
+	return status;
+}
+
+static long op_unmask(struct domain *d, u32 port) {
+	if (!port_ok(d, port)) return -EINVAL;
+	atomic_and(&d->shared->evtchn_mask[port / 64], ~(1UL << port % 64));
+	channel_redeliver(d, port);
+	return 0;
+}
+
+static long op_reset(struct domain *caller, u16 domid) {
+	int error;
+	struct domain *d = cap_resolve_domid(caller, domid, RIGHT_CONTROL, &error);
+
+	if (!d) return error;
+	return channel_reset(d) ? hypercall_restart() : 0;
+}
+
+union event_op {
+	struct evtchn_alloc_unbound alloc_unbound;
+	struct evtchn_bind_interdomain bind_interdomain;
+	struct evtchn_bind_virq bind_virq;
+	struct evtchn_bind_pirq bind_pirq;
+	struct evtchn_bind_ipi bind_ipi;
+	struct evtchn_close close;
+	struct evtchn_status status;
+	struct evtchn_bind_vcpu bind_vcpu;
+	struct evtchn_unmask unmask;
+	struct evtchn_reset reset;
+};
+
+static long execute(struct domain *d, u64 command, union event_op *op) {
+	switch (command) {
+	case EVTCHNOP_alloc_unbound: return op_alloc_unbound(d, &op->alloc_unbound);
+	case EVTCHNOP_bind_interdomain: return op_bind_interdomain(d, &op->bind_interdomain);
+	case EVTCHNOP_bind_virq: return op_bind_virq(d, &op->bind_virq);
+	case EVTCHNOP_bind_ipi: return op_bind_ipi(d, &op->bind_ipi);
+	case EVTCHNOP_bind_pirq: return -EPERM; /* lines are bound by capability: IRQ_BIND */
+	case EVTCHNOP_close: return op_close(d, op->close.port);
+	case EVTCHNOP_status: return op_status(d, &op->status);
+	case EVTCHNOP_bind_vcpu: return op_bind_vcpu(d, &op->bind_vcpu);
+	case EVTCHNOP_unmask: return op_unmask(d, op->unmask.port);
+	default: return op_reset(d, op->reset.dom);
+	}
+}
+
+/* 0: there is no such operation; guests fall back from the FIFO ABI to this one. */
+static const u8 op_size[] = {
+	[EVTCHNOP_bind_interdomain] = sizeof(struct evtchn_bind_interdomain),
+	[EVTCHNOP_bind_virq] = sizeof(struct evtchn_bind_virq),
+	[EVTCHNOP_bind_pirq] = sizeof(struct evtchn_bind_pirq),
+	[EVTCHNOP_close] = sizeof(struct evtchn_close),
+	[EVTCHNOP_status] = sizeof(struct evtchn_status),
+	[EVTCHNOP_alloc_unbound] = sizeof(struct evtchn_alloc_unbound),
+	[EVTCHNOP_bind_ipi] = sizeof(struct evtchn_bind_ipi),
+	[EVTCHNOP_bind_vcpu] = sizeof(struct evtchn_bind_vcpu),
+	[EVTCHNOP_unmask] = sizeof(struct evtchn_unmask),
+	[EVTCHNOP_reset] = sizeof(struct evtchn_reset),
+};
+
+#define OPS_WITH_RESULT                                                                       \
+	(1U << EVTCHNOP_bind_interdomain | 1U << EVTCHNOP_bind_virq | 1U << EVTCHNOP_status | \
+	 1U << EVTCHNOP_alloc_unbound | 1U << EVTCHNOP_bind_ipi)
+
+static __attribute__((noinline)) long other_op(struct domain *d, u64 command, u64 argument) {
+	union event_op op;
+	long status;
+
+	if (command >= ARRAY_SIZE(op_size) || !op_size[command]) return -ENOSYS;
+	if (copy_from_guest(&op, argument, op_size[command])) return -EFAULT;
+	status = execute(d, command, &op);
+	if (!status && (OPS_WITH_RESULT >> command & 1) &&
+	    copy_to_guest(argument, &op, op_size[command]))
+		return -EFAULT;
+	return status;
+}
+
+long do_event_channel_op(u64 command, u64 argument) {
+	struct domain *d = current_vcpu()->domain;
+	u32 port;
+
+	if (unlikely(command != EVTCHNOP_send)) return other_op(d, command, argument);
+	if (unlikely(copy_from_guest(&port, argument, sizeof(port)))) return -EFAULT;
+	return op_send(d, port);
+}

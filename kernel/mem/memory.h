@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Memory objects: what can be done with an extent of frames, and the reserve
+ * of frames behind a domain's balloon.
+ */
+#ifndef KERNEL_MEM_MEMORY_H
+#define KERNEL_MEM_MEMORY_H
+
+#include "cap/cap.h"
+#include "mem/frame.h"
+
+struct invocation;
+
+/* The MEMORY_* invocations (proto/cap/cap.h); dispatched by cap/invoke.c. */
+long memory_split(struct invocation *in) REQUIRES(tree_lock);
+long memory_merge(struct invocation *in) REQUIRES(tree_lock);
+long memory_give(struct invocation *in) REQUIRES(tree_lock);
+long memory_reclaim(struct invocation *in) REQUIRES(tree_lock);
+long memory_create_domain(struct invocation *in) REQUIRES(tree_lock);
+
+/* One frame out of the reserve, zeroed, owned, M2P set; NULL: the reserve is empty. */
+struct frame *reserve_take(struct domain *d, u64 pfn);
+/* A frame whose only reference is the allocation's goes into the reserve, scrubbed.
+ * False: still in use. */
+MUST_CHECK bool reserve_put(struct domain *d, struct frame *f);
+
+/* Whole pages. */
+void page_scrub(void *page);
+void page_copy(void *to, const void *from);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Dispatch by plan: the mechanism. A plan belongs to one CPU: an ordered list
+ * of (vCPU, budget). The first entry that is runnable and has budget left runs,
+ * found by bit scans over a two-level bitmap. Nothing here knows a weight or a
+ * domain's importance; see docs/ for the policies.
+ */
+#ifndef KERNEL_SCHED_PLAN_H
+#define KERNEL_SCHED_PLAN_H
+
+#include "cap/cap.h"
+#include "cpu/cpu.h"
+#include "domain/domain.h"
+
+#define PLAN_NOT_IN 0xffffffffU
+
+/* Bytes of boot memory that one CPU's plans need. */
+u64 plan_memory(void);
+void plan_init(struct cpu *cpu, void *memory);
+/* Boot: the first domain runs before any policy exists. */
+void plan_start_with(struct cpu *cpu, struct vcpu *v);
+
+/* Why v does not run changes: BLOCK_* bits are set or cleared, atomically; the last one
+ * cleared makes it runnable. May be called for any vCPU from any CPU. */
+void vcpu_block(struct vcpu *v, u32 reasons);
+void vcpu_wake(struct vcpu *v, u32 reasons);
+
+/*
+ * Called on the way back to a guest when WORK_SWITCH or WORK_PAUSE is set: charges the time, picks
+ * the next, switches (vcpu_switch; from = NULL at the first time), idles when there is none.
+ * Returns on the same stack with cpu->current being the chosen one.
+ */
+void plan_dispatch(struct cpu *cpu);
+/* The budget timer. */
+void plan_tick(struct cpu *cpu);
+/* sched_op yield: once, everyone else who may run goes first. */
+void plan_yield(struct cpu *cpu);
+/* If it is another one, this CPU is to look at its current vCPU's work. */
+static inline void cpu_kick(struct cpu *cpu) {
+	if (unlikely(cpu != this_cpu())) lapic_send_ipi(cpu->apic_id, VECTOR_KICK);
+}
+/* A vCPU leaves every plan (its domain is reset). */
+void plan_forget(struct vcpu *v);
+
+long plan_commit(struct domain *caller, u32 cpu, u64 entries, u64 count, u64 port, u64 flags)
+	REQUIRES(tree_lock);
+long plan_account(u32 cpu, u64 buffer);
+long vcpu_account(struct domain *d, u64 vcpu, u64 buffer);
+
+/* sched/idle.c: opens interrupts, waits for one, closes them. */
+void plan_wait_interrupt(void);
+
+/* sched/account.c: runstates. Its times up to now, the current state's included: */
+void runstate_read(const struct vcpu *v, struct vcpu_runstate_info *info);
+void runstate_change(struct vcpu *v, u32 state, u64 now);
+/* Writes the runstate and time areas that v registered; its kernel root is loaded. */
+void runstate_publish(struct vcpu *v);
+/* v is being switched away from, its kernel root may still be loaded: tells its other vCPUs. */
+void runstate_leave(struct vcpu *v);
+
+#endif

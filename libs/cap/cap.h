@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Capability invocations as functions, one for each operation of
+ * proto/cap/cap.h, which says what they do. All return 0 (or a positive result
+ * where that header says so) or -errno. Slots are the caller's own.
+ */
+#ifndef LIBS_CAP_CAP_H
+#define LIBS_CAP_CAP_H
+
+#include "libs/rt/rt.h"
+#include "proto/cap/cap.h"
+#include "proto/xen/arch.h"
+
+MUST_CHECK int cap_copy(uint32_t slot, uint32_t to, uint32_t rights, uint64_t first,
+			uint64_t count);
+MUST_CHECK int cap_delete(uint32_t slot);
+MUST_CHECK int cap_inspect(uint32_t slot, struct cap_info *info);
+
+MUST_CHECK int cap_memory_split(uint32_t slot, uint64_t frames, uint32_t tail);
+MUST_CHECK int cap_memory_merge(uint32_t slot, uint32_t next);
+MUST_CHECK int cap_memory_give(uint32_t slot, uint32_t domain, uint64_t pfn);
+MUST_CHECK int cap_memory_reclaim(uint32_t slot);
+MUST_CHECK int cap_memory_create_domain(uint32_t slot, uint32_t to, struct domain_create *create);
+
+MUST_CHECK int cap_domain_info(uint32_t slot, struct domain_info *info);
+MUST_CHECK int cap_domain_set_context(uint32_t slot, uint32_t vcpu,
+				      const struct vcpu_guest_context *context);
+MUST_CHECK int cap_domain_unpause(uint32_t slot);
+MUST_CHECK int cap_domain_pause(uint32_t slot);
+MUST_CHECK int cap_domain_reset(uint32_t slot);
+MUST_CHECK int cap_domain_connect(uint32_t slot, uint32_t port, uint32_t peer, uint32_t peer_port);
+MUST_CHECK int cap_domain_grant(uint32_t slot, uint32_t ref, uint16_t domid, bool readonly,
+				uint64_t mfn);
+MUST_CHECK int cap_domain_cap(uint32_t slot, uint32_t from, uint32_t to, uint32_t rights);
+MUST_CHECK int cap_domain_watch(uint32_t slot, uint32_t port);
+
+MUST_CHECK int cap_plan_commit(uint32_t cpu, const struct plan_entry *entries, uint32_t count,
+			       uint32_t port, uint32_t flags);
+
+/* Result: the port. */
+MUST_CHECK int cap_irq_bind(uint32_t slot, uint32_t gsi, uint32_t port, uint32_t flags);
+MUST_CHECK int cap_irq_ack(uint32_t slot, uint32_t gsi);
+MUST_CHECK int cap_ioports_enable(uint32_t slot);
+
+/* Result: bytes read. */
+MUST_CHECK int64_t cap_console_read(uint32_t slot, void *buffer, size_t size, uint64_t *position);
+int64_t cap_console_write(uint32_t slot, const void *buffer, size_t size);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A native domain's end of its control page (proto/control.h): which peers root
+ * wants attached or released, the vCPUs of a policy, and commands to root.
+ */
+#ifndef LIBS_CONTROL_CONTROL_H
+#define LIBS_CONTROL_CONTROL_H
+
+#include "libs/rt/rt.h"
+#include "proto/control.h"
+
+/*
+ * Called for connections[index] when root wants a change: attach to the guest's
+ * memory (present) or bring the connection to its end and let go. True: done;
+ * false: asked again by the next control_scan().
+ */
+typedef bool (*control_peer_handler)(unsigned index, bool present, uint32_t incarnation);
+
+/* Maps the page and calls the handlers for how things stand. kick: called after
+ * every event on the control port, may be NULL. */
+void control_init(control_peer_handler handler, void (*kick)(void));
+/* Looks for changes that are not done yet. */
+void control_scan(void);
+
+/*
+ * A copy of the vCPUs that the policy may place, most important first; how many.
+ * At most `max` are copied.
+ */
+uint32_t control_plan(struct control_vcpu *entries, uint32_t max);
+/* The policy has committed the plan that it made of them. */
+void control_plan_done(void);
+
+/* Sends a command; false: not allowed to, too long, or too many are on their way. */
+bool control_command(const char *line);
+/* Copies what root has answered; how many bytes. */
+uint32_t control_reply(void *to, uint32_t size);
+
+#endif

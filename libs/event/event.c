@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Two-level event channels, read with plain atomic exchanges. The order matters:
+ * upcall_pending is cleared before the selector is taken, and a pending bit
+ * before its handler runs, so whatever happens meanwhile is seen in the next
+ * round; block returns at once if it happened before the domain slept.
+ */
+#include "libs/event/event.h"
+#include "libs/rt/hypercall.h"
+#include "libs/rt/time.h"
+#include "proto/xen/event.h"
+#include "proto/xen/sched.h"
+#include "proto/xen/xen.h"
+
+static struct {
+	event_handler handler;
+	void *context;
+} handlers[EVENT_PORTS];
+
+static uint64_t again[EVENT_PORTS / 64];
+static bool any_again;
+static struct event_timer *timers; /* by deadline */
+static int timer_port;
+
+static struct shared_info *shared_info(void) {
+	return (struct shared_info *)(uintptr_t)rt_start_page->shared_info;
+}
+
+void event_handle(uint32_t port, event_handler handler, void *context) {
+	rt_assert(port < EVENT_PORTS, "a port that the loop can handle");
+	handlers[port].handler = handler;
+	handlers[port].context = context;
+}
+
+void event_again(uint32_t port) {
+	rt_assert(port < EVENT_PORTS, "a port that the loop can handle");
+	again[port / 64] |= 1ULL << (port % 64);
+	any_again = true;
+}
+
+void event_send(uint32_t port) {
+	struct evtchn_send send = {.port = port};
+
+	/* An error means that the port is not connected now: nobody to tell. */
+	hypercall2(__HYPERVISOR_event_channel_op, EVTCHNOP_send, (uintptr_t)&send);
+}
+
+int event_bind_virq(uint32_t virq, event_handler handler, void *context) {
+	struct evtchn_bind_virq bind = {.virq = virq};
+	int64_t result =
+		hypercall2(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_virq, (uintptr_t)&bind);
+
+	if (result) return (int)result;
+	event_handle(bind.port, handler, context);
+	return (int)bind.port;
+}
+
+/* Asks the core for the earliest deadline; 0 when there is none. */
+static void timer_program(void) {
+	hypercall2(__HYPERVISOR_set_timer_op, timers ? timers->deadline : 0, 0);
+}
+
+static void timer_fired(void *context) {
+	uint64_t now = time_now();
+
+	(void)context;
+	while (timers && timers->deadline <= now) {
+		struct event_timer *timer = timers;
+
+		timers = timer->next;
+		timer->deadline = 0;
+		timer->handler(timer->context);
+	}
+	timer_program();
+}
+
+void event_timer_cancel(struct event_timer *timer) {
+	for (struct event_timer **p = &timers; *p; p = &(*p)->next) {
+		if (*p != timer) continue;
+		*p = timer->next;
+		break;
+	}
+	timer->deadline = 0;
+}
+
+void event_timer_arm(struct event_timer *timer, uint64_t deadline) {
+	struct event_timer **p = &timers;
+
+	if (!timer_port) {
+		timer_port = event_bind_virq(VIRQ_TIMER, timer_fired, NULL);
+		rt_assert(timer_port > 0, "a domain can bind its timer once");
+	}
+	event_timer_cancel(timer);
+	timer->deadline = MAX(deadline, 1U);
+	while (*p && (*p)->deadline <= timer->deadline) p = &(*p)->next;
+	timer->next = *p;
+	*p = timer;
+	timer_program();
+}
+
+static void dispatch(uint32_t word, uint64_t bits) {
+	for (; bits; bits &= bits - 1) {
+		uint32_t port = word * 64 + (uint32_t)__builtin_ctzll(bits);
+
+		if (port < EVENT_PORTS && handlers[port].handler)
+			handlers[port].handler(handlers[port].context);
+	}
+}
+
+static void dispatch_again(void) {
+	any_again = false;
+	for (uint32_t word = 0; word < ARRAY_SIZE(again); word++) {
+		uint64_t bits = again[word];
+
+		again[word] = 0;
+		dispatch(word, bits);
+	}
+}
+
+static void dispatch_pending(void) {
+	struct shared_info *shared = shared_info();
+	struct vcpu_info *vcpu = &shared->vcpu_info[0];
+	uint64_t selector;
+
+	__atomic_store_n(&vcpu->evtchn_upcall_pending, 0, __ATOMIC_SEQ_CST);
+	selector = __atomic_exchange_n(&vcpu->evtchn_pending_sel, 0, __ATOMIC_SEQ_CST);
+	for (; selector; selector &= selector - 1) {
+		uint32_t word = (uint32_t)__builtin_ctzll(selector);
+		uint64_t bits = __atomic_load_n(&shared->evtchn_pending[word], __ATOMIC_SEQ_CST) &
+				~__atomic_load_n(&shared->evtchn_mask[word], __ATOMIC_SEQ_CST);
+
+		__atomic_and_fetch(&shared->evtchn_pending[word], ~bits, __ATOMIC_SEQ_CST);
+		dispatch(word, bits);
+	}
+}
+
+void event_loop(void) {
+	struct vcpu_info *vcpu = &shared_info()->vcpu_info[0];
+
+	for (;;) {
+		if (__atomic_load_n(&vcpu->evtchn_upcall_pending, __ATOMIC_SEQ_CST))
+			dispatch_pending();
+		else if (!any_again)
+			hypercall2(__HYPERVISOR_sched_op, SCHEDOP_block, 0);
+		if (any_again) dispatch_again();
+	}
+}

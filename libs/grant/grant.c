@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "libs/grant/grant.h"
+#include "libs/rt/hypercall.h"
+#include "libs/rt/window.h"
+#include "proto/xen/grant.h"
+#include "proto/xen/xen.h"
+
+static int status_errno(int status) {
+	switch (status) {
+	case GNTST_okay: return 0;
+	case GNTST_bad_domain: return -XEN_ESRCH;
+	case GNTST_permission_denied: return -XEN_EPERM;
+	case GNTST_no_device_space:
+	case GNTST_no_space: return -XEN_ENOSPC;
+	case GNTST_eagain: return -XEN_EAGAIN;
+	default: return -XEN_EINVAL;
+	}
+}
+
+static void unmap_page(void *at, uint32_t handle) {
+	struct gnttab_unmap_grant_ref op = {.host_addr = (uintptr_t)at, .handle = handle};
+	int64_t result = hypercall4(__HYPERVISOR_grant_table_op, GNTTABOP_unmap_grant_ref,
+				    (uintptr_t)&op, 1, 0);
+
+	rt_assert(!result && !op.status, "what was mapped can be unmapped");
+	(void)result;
+}
+
+int grant_map(struct grant_mapping *mapping, uint16_t domid, uint32_t ref, uint32_t pages) {
+	uint8_t *at;
+
+	rt_assert(!mapping->at, "one mapping at a time");
+	if (!pages || pages > GRANT_MAPPING_PAGES) return -XEN_EINVAL;
+	at = window_take(pages);
+	if (!at) return -XEN_ENOMEM;
+
+	for (uint32_t i = 0; i < pages; i++) {
+		struct gnttab_map_grant_ref op = {
+			.host_addr = (uintptr_t)at + i * PAGE_SIZE,
+			.flags = GNTMAP_host_map,
+			.ref = ref + i,
+			.dom = domid,
+		};
+		int64_t result = hypercall4(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref,
+					    (uintptr_t)&op, 1, 0);
+		int error = result ? (int)result : status_errno(op.status);
+
+		if (error) {
+			while (i--) unmap_page(at + i * PAGE_SIZE, mapping->handles[i]);
+			window_give_back(at, pages);
+			return error;
+		}
+		mapping->handles[i] = op.handle;
+	}
+	mapping->at = at;
+	mapping->pages = pages;
+	return 0;
+}
+
+void grant_unmap(struct grant_mapping *mapping) {
+	uint8_t *at = mapping->at;
+
+	if (!at) return;
+	for (uint32_t i = 0; i < mapping->pages; i++)
+		unmap_page(at + i * PAGE_SIZE, mapping->handles[i]);
+	window_give_back(at, mapping->pages);
+	mapping->at = NULL;
+}

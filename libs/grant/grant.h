@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Mapping what another domain granted, into the window (libs/rt/window.h). */
+#ifndef LIBS_GRANT_GRANT_H
+#define LIBS_GRANT_GRANT_H
+
+#include "libs/rt/rt.h"
+
+struct grant_mapping {
+	void *at; /* NULL: nothing mapped */
+	uint32_t pages;
+	uint32_t handles[8];
+};
+
+#define GRANT_MAPPING_PAGES 8
+
+/*
+ * Maps `pages` grants from ref on, readable and writable, at adjacent pages.
+ * 0, -ENOMEM: no room in the window, or the (negated) errno that is nearest to
+ * the GNTST_* of the first one refused; then nothing stays mapped.
+ */
+MUST_CHECK int grant_map(struct grant_mapping *mapping, uint16_t domid, uint32_t ref,
+			 uint32_t pages);
+/* Unmaps, if anything is mapped. */
+void grant_unmap(struct grant_mapping *mapping);
+
+#endif

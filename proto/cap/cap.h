@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Capability invocation: the one hypercall that Tessera adds to the Xen ABI.
+ *
+ *     rax = HYPERVISOR_capability_op
+ *     rdi = operation (CAP_* / MEMORY_* / ... below)
+ *     rsi = slot of the capability that is invoked, in the caller's own table
+ *     rdx, r10, r8, r9 = arguments 1..4, all 64 bits, unused ones must be zero
+ *     rax on return = 0 or a positive result, or -errno
+ *
+ * Errors that every operation may return:
+ *     -EBADF   the slot is out of range or empty
+ *     -EPERM   the capability lacks the right, or the operation is not one of
+ *              its type
+ *     -EINVAL  an argument is out of range, or an unused one is not zero
+ *     -EFAULT  a pointer cannot be read or written
+ * Long operations keep their progress in the object and restart themselves.
+ *
+ * A slot number is the caller's own name for a capability: nothing can be
+ * guessed, for a slot outside the caller's table does not exist. Slot 0 is never
+ * valid.
+ */
+#ifndef PROTO_CAP_CAP_H
+#define PROTO_CAP_CAP_H
+
+#include <stdint.h>
+
+#define HYPERVISOR_capability_op 63
+
+/* Object types. */
+#define CAP_NONE     0U
+#define CAP_MEMORY   1U /* extent of machine frames: first = MFN, count = frames */
+#define CAP_DOMAIN   2U /* a domain: first = domid */
+#define CAP_CPU      3U /* a CPU's dispatch plan: first = cpu number */
+#define CAP_IRQ      4U /* interrupt lines: first = GSI, count = lines */
+#define CAP_IOPORTS  5U /* I/O ports: first = port, count = ports */
+#define CAP_MMIO     6U /* device memory: first = MFN, count = frames */
+#define CAP_DMASPACE 7U
+#define CAP_TRACE    8U
+#define CAP_CONSOLE  9U /* the core's log and panic console */
+#define CAP_TYPES    10U
+
+/* Rights. Every type uses a subset; RIGHT_COPY lets the holder derive. */
+#define RIGHT_COPY       (1U << 0)
+/* Memory */
+#define RIGHT_MEMORY_USE (1U << 1) /* split, merge, retype, give, reclaim */
+/* Domain */
+#define RIGHT_CONTROL    (1U << 1) /* build, start, pause, reset, destroy, limits, capabilities */
+#define RIGHT_GRANT      (1U << 2) /* map and copy what it granted to the caller */
+#define RIGHT_EVENT      (1U << 3) /* bind a channel that it offered; offer one to it */
+#define RIGHT_SCHED      (1U << 4) /* place its vCPUs in a plan */
+#define RIGHT_INSPECT    (1U << 5) /* read its state and accounting */
+#define RIGHT_DEBUG      (1U << 6) /* read its registers and memory */
+/* Cpu */
+#define RIGHT_PLAN       (1U << 1)
+#define RIGHT_ACCOUNT    (1U << 2)
+/* Irq, IoPorts, Mmio */
+#define RIGHT_USE        (1U << 1)
+/* Console, Trace */
+#define RIGHT_READ       (1U << 1)
+#define RIGHT_WRITE      (1U << 2)
+
+#define RIGHTS_ALL 0xffffU
+
+/* --- Operations on the caller's own table; slot = the source capability --- */
+
+/*
+ * CAP_COPY(slot, dst, rights, first, count): derive a child into the caller's
+ * empty slot dst. rights must be a subset. For range types (Irq, IoPorts, Mmio)
+ * first and count narrow the range and must lie within it; 0, 0 is all of it,
+ * and the only choice for the others. Memory cannot be copied (split it). Needs RIGHT_COPY.
+ * -EEXIST: dst is not empty. -E2BIG: derivation would be deeper than CAP_MAX_DEPTH.
+ */
+#define CAP_COPY    0x01
+/* CAP_MOVE(slot, dst): move within the table; the place in the tree stays. -EBUSY: a Memory in use.
+ */
+#define CAP_MOVE    0x02
+/*
+ * CAP_DELETE(slot): children become children of the parent. -EBUSY: a Memory in
+ * use, or more than 1024 descendants (revoke some first).
+ */
+#define CAP_DELETE  0x03
+/* CAP_REVOKE(slot): delete everything derived from it, in all tables. Restarts itself. */
+#define CAP_REVOKE  0x04
+/* CAP_INSPECT(slot, &struct cap_info): what the slot holds; an empty slot gives CAP_NONE. */
+#define CAP_INSPECT 0x05
+
+#define CAP_MAX_DEPTH 64
+
+struct cap_info {
+	uint32_t type; /* CAP_* */
+	uint32_t rights;
+	uint64_t first, count; /* as listed with the types */
+	uint32_t depth;        /* in the derivation tree */
+	uint32_t state;        /* Memory: MEMORY_* state */
+};
+
+/* --- Memory (RIGHT_MEMORY_USE) --- */
+
+#define MEMORY_STATE_FREE   0U /* owned by nobody */
+#define MEMORY_STATE_GIVEN  1U /* its frames belong to a domain */
+#define MEMORY_STATE_OBJECT 2U /* holds a core object */
+
+/*
+ * MEMORY_SPLIT(slot, frames, dst): a FREE extent keeps its first `frames`, the
+ * tail goes to the empty slot dst as its sibling. 0 < frames < its size.
+ */
+#define MEMORY_SPLIT         0x11
+/* MEMORY_MERGE(slot, slot2): slot2, which must follow at once, FREE, is added and its slot emptied.
+ */
+#define MEMORY_MERGE         0x12
+/*
+ * MEMORY_GIVE(slot, domain slot or 0 = self, pfn): the frames become the
+ * domain's, M2P entries pfn, pfn+1, ... A FREE extent is scrubbed unless it
+ * holds a boot module; an extent GIVEN to the caller itself can be given on,
+ * contents included, once the caller has no mapping left (-EBUSY). pfn
+ * MEMORY_SPARE: the frames go to the domain's balloon reserve instead
+ * (scrubbed); populate_physmap takes them from there. Domain needs RIGHT_CONTROL.
+ */
+#define MEMORY_GIVE          0x13
+#define MEMORY_SPARE         0xffffffffffffffffULL
+/*
+ * MEMORY_RECLAIM(slot): GIVEN or OBJECT becomes FREE. Frames of the caller
+ * itself: no mapping may be left (-EBUSY). Frames of another domain: it must
+ * have been reset or destroyed, or the frames lie in its reserve (-EBUSY).
+ * Frames are scrubbed. An OBJECT: the domain must be destroyed.
+ */
+#define MEMORY_RECLAIM       0x14
+/*
+ * MEMORY_CREATE_DOMAIN(slot, dst, &struct domain_create): makes a Domain object
+ * out of a FREE extent; dst receives its first capability, with all rights.
+ * -ENOMEM: extent smaller than DOMAIN_OBJECT needs (see domain_create.frames).
+ * -EEXIST: the domid is in use.
+ */
+#define MEMORY_CREATE_DOMAIN 0x15
+
+struct domain_create {
+	uint16_t domid;         /* 1..0x7fef */
+	uint16_t flags;         /* DOMAIN_NATIVE */
+	uint16_t vcpus;         /* 1..128 */
+	uint16_t grant_frames;  /* 1..64 */
+	uint32_t event_ports;   /* multiple of 64, 64..4096 */
+	uint32_t cap_slots;     /* 2..65536 */
+	uint32_t map_handles;   /* 0..65536 */
+	uint32_t maximum_pages; /* most frames it may own; the reserve counts */
+	uint32_t frames;        /* out: frames the object needs, also on -ENOMEM */
+	uint32_t pad;
+	char name[16]; /* NUL-terminated, for messages */
+};
+/* No FPU for this domain: it is built without SSE, and its FPU use is a crash. */
+#define DOMAIN_NATIVE 1U
+
+/* --- Domain --- */
+
+/* DOMAIN_INFO(slot, &struct domain_info) [INSPECT] */
+#define DOMAIN_INFO 0x21
+
+#define DOMAIN_STATE_BUILDING 0U /* created or reset: no vCPU has a context */
+#define DOMAIN_STATE_PAUSED   1U
+#define DOMAIN_STATE_RUNNING  2U
+#define DOMAIN_STATE_SHUTDOWN 3U /* it ended by itself; reason as sched_op shutdown */
+#define DOMAIN_STATE_CRASHED  4U /* the core ended it; crash_* say why */
+#define DOMAIN_STATE_DYING    5U /* reset or destruction under way */
+
+struct domain_info {
+	uint16_t domid;
+	uint8_t state;  /* DOMAIN_STATE_* */
+	uint8_t reason; /* SHUTDOWN: sched_op reason code */
+	uint32_t flags;
+	uint32_t pages;       /* frames owned, reserve excluded */
+	uint32_t spare_pages; /* frames in the reserve */
+	uint64_t shared_info_mfn;
+	uint64_t grant_mfn; /* first grant frame; they are contiguous */
+	uint64_t run_ns;    /* CPU time of all vCPUs */
+	uint64_t crash_rip, crash_rsp, crash_cr2, crash_error;
+	uint32_t crash_vector; /* exception, or 0x100 + DOMAIN_CRASH_* */
+	uint32_t incarnation;  /* counts resets */
+	char name[16];
+	char crash_text[64]; /* the reason in words */
+};
+
+/*
+ * DOMAIN_SET_CONTEXT(slot, vcpu, &struct vcpu_guest_context) [CONTROL]: as
+ * vcpu_op initialise, for a domain in BUILDING. Its root page table is validated
+ * here and pinned. Errors as vcpu_op.
+ */
+#define DOMAIN_SET_CONTEXT 0x22
+#define DOMAIN_UNPAUSE     0x23 /* (slot) [CONTROL]; the first one starts vCPU 0 */
+#define DOMAIN_PAUSE       0x24 /* (slot) [CONTROL] */
+/*
+ * DOMAIN_RESET(slot) [CONTROL]: reset in place. Mappings, grant mappings,
+ * channels, interrupts, capabilities and vCPU contexts go; frames are scrubbed
+ * and wait for MEMORY_RECLAIM; object, domid and others' capabilities stay;
+ * peers' ports fall back to unbound for this domain, pending bits kept. Restarts
+ * itself. Afterwards the state is BUILDING.
+ */
+#define DOMAIN_RESET       0x25
+/* DOMAIN_DESTROY(slot) [CONTROL]: as reset, then every capability to it goes. */
+#define DOMAIN_DESTROY     0x26
+/*
+ * DOMAIN_OFFER(slot, port, remote domid) [CONTROL]: an unbound channel for the
+ * remote domain at exactly this port of the domain. -EEXIST: not closed.
+ */
+#define DOMAIN_OFFER       0x27
+/*
+ * DOMAIN_CONNECT(slot, port, slot2, port2) [CONTROL on both]: joins two ports;
+ * each is closed, or unbound for the other side. Pending bits stay, and both
+ * ends are notified once.
+ */
+#define DOMAIN_CONNECT     0x28
+/* DOMAIN_GRANT(slot, ref, domid | readonly << 16, mfn) [CONTROL]: fill a grant entry of a domain in
+ * BUILDING. */
+#define DOMAIN_GRANT       0x29
+/* DOMAIN_CAP(slot, src slot, dst slot, rights) [CONTROL]: CAP_COPY of a capability of the caller
+ * (needs RIGHT_COPY; whole range) into slot dst of the domain's table. */
+#define DOMAIN_CAP         0x2a
+/* DOMAIN_WATCH(slot, port) [INSPECT]: send the caller's event port (bound to VIRQ_DOM_EXC) at every
+ * change of state. 0 stops. */
+#define DOMAIN_WATCH       0x2b
+/* DOMAIN_VCPU(slot, vcpu, &struct domain_vcpu) [DEBUG]: registers of a vCPU that is not running. */
+#define DOMAIN_VCPU        0x2c
+
+struct domain_vcpu {
+	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+	uint64_t rip, rflags, rsp, cr2, cr3;
+	uint64_t cs, ss;
+	uint64_t run_ns;
+	uint32_t runstate; /* running, runnable, blocked, offline */
+	uint32_t mode;     /* 1: guest kernel, 0: guest user */
+};
+
+/* --- Cpu --- */
+
+/*
+ * PLAN_COMMIT(slot, &struct plan_entry[n], n, notify port, flags) [PLAN]: the
+ * next plan of this CPU; it replaces the running one at once. Each entry's
+ * domain is named by a slot with RIGHT_SCHED. 0 < n <= PLAN_MAX. The port (of
+ * the caller, bound to VIRQ_PLAN; 0 = none) is sent on the conditions in flags.
+ */
+#define PLAN_COMMIT     0x31
+#define PLAN_MAX        4096
+#define PLAN_BUDGET_MIN 10000ULL       /* ns */
+#define PLAN_BUDGET_MAX 10000000000ULL /* ns */
+
+#define PLAN_NOTIFY_SPENT 1U /* the plan is spent (its budgets are refilled meanwhile) */
+#define PLAN_NOTIFY_WAKE  2U /* a vCPU of the plan woke up */
+#define PLAN_NOTIFY_IDLE  4U /* nothing to run */
+
+struct plan_entry {
+	uint32_t domain; /* slot in the caller's table */
+	uint32_t vcpu;
+	uint64_t budget; /* ns, PLAN_BUDGET_MIN..PLAN_BUDGET_MAX */
+};
+
+/* CPU_ACCOUNT(slot, &struct cpu_account) [ACCOUNT] */
+#define CPU_ACCOUNT 0x32
+struct cpu_account {
+	uint64_t now_ns, idle_ns, switches, refills, commits;
+};
+/* VCPU_ACCOUNT(domain slot, vcpu, &struct vcpu_account) [SCHED] */
+#define VCPU_ACCOUNT 0x33
+struct vcpu_account {
+	uint64_t run_ns, wait_ns, block_ns;
+	uint64_t last_wake_ns, last_block_ns;
+	uint32_t runstate, cpu;
+};
+
+/* --- Irq (RIGHT_USE) --- */
+
+/* IRQ_BIND(slot, gsi, port, flags): the line's interrupts set this port of the caller (bound to a
+ * pirq by this call; must be closed or 0 = allocate). Result: the port. flags: IRQ_LEVEL, IRQ_LOW.
+ */
+#define IRQ_BIND  0x41
+#define IRQ_LEVEL 1U
+#define IRQ_LOW   2U
+#define IRQ_ISA                                                                               \
+	4U /* gsi is an ISA interrupt number: ACPI's overrides apply, LEVEL and LOW come from \
+	      there */
+/* IRQ_ACK(slot, gsi): handled; the line may interrupt again. */
+#define IRQ_ACK 0x42
+
+/* --- IoPorts (RIGHT_USE) --- */
+/* IOPORTS_ENABLE(slot): in and out on these ports work from now on, until the capability goes. */
+#define IOPORTS_ENABLE 0x51
+
+/* --- Console --- */
+/* CONSOLE_READ(slot, buffer, size, &u64 position) [READ]: the core's log from position on;
+ * result = bytes; the position moves on (also over bytes lost to wrap-around). The first
+ * reader takes the log over: the core stops polling its serial port, except in a panic.
+ * VIRQ_CON_RING tells of more. */
+#define CONSOLE_READ  0x61
+/* CONSOLE_WRITE(slot, buffer, size) [WRITE]: a line into the core's log, prefixed with the domain's
+ * name. */
+#define CONSOLE_WRITE 0x62
+
+/* VIRQs of Tessera, in the range that the Xen ABI leaves to the architecture. */
+#define VIRQ_PLAN 17
+
+/* Reasons of the core, in domain_info.crash_vector minus 0x100. */
+#define DOMAIN_CRASH_NO_HANDLER   1U /* an exception or callback without a handler */
+#define DOMAIN_CRASH_BAD_STACK    2U /* a frame could not be pushed */
+#define DOMAIN_CRASH_NO_USER_ROOT 3U /* user mode without a user page table */
+#define DOMAIN_CRASH_BAD_STATE    4U /* iret or context the core cannot run */
+#define DOMAIN_CRASH_WATCHDOG     5U
+#define DOMAIN_CRASH_FPU          6U /* a native domain touched the FPU */
+#define DOMAIN_CRASH_REQUEST      7U /* by order of its controller */
+
+_Static_assert(sizeof(struct cap_info) == 32, "cap_info layout");
+_Static_assert(sizeof(struct domain_create) == 48, "domain_create layout");
+_Static_assert(sizeof(struct plan_entry) == 16, "plan_entry layout");
+_Static_assert(sizeof(struct domain_info) == 160, "domain_info layout");
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SYSTEM_CONN_CONTROL: the page through which root speaks with a native domain.
+ * root makes it for every native domain, as connections[0] of its start page
+ * (name "control", role client); it needs no line in the description. A declared
+ * connection of this protocol, server root, gives the domain one right more: to
+ * send commands.
+ *
+ * State, not messages: root writes what it wants, the domain writes what it has
+ * done, and a domain that was restarted sees at once where things stand.
+ *
+ *  - peer[i] belongs to connections[i] when the peer is a guest, whose memory a
+ *    server maps. wanted changes, the control port is sent, the server brings
+ *    its side in order and copies wanted to done. PRESENT: map the ring. ABSENT:
+ *    the guest has ended; take out what it still had to say, pass it on, unmap.
+ *    A guest's memory goes back only when its servers have let go of it (or did
+ *    not in time, and are reset).
+ *  - command: elements of CONTROL_COMMAND_SIZE bytes, one NUL-terminated line
+ *    each, native to root. reply: bytes, root to native; every answer ends with
+ *    the byte CONTROL_REPLY_END. See servers/root/README.md for the commands.
+ *  - A scheduling policy (SYSTEM_DOMAIN_F_POLICY) finds the vCPUs that there are
+ *    in the pages behind the first: plan_count entries, in order of priority.
+ *    plan_version is odd while root rewrites them. Until plan_done says that the
+ *    policy has committed a plan, root commits plans of its own.
+ */
+#ifndef PROTO_CONTROL_H
+#define PROTO_CONTROL_H
+
+#include "native.h"
+#include "ring.h"
+
+#define CONTROL_VERSION 1U
+
+/* control_peer.wanted and .done: state in the low bits, incarnation of the guest above. */
+#define CONTROL_PEER_ABSENT     0U
+#define CONTROL_PEER_PRESENT    1U
+#define CONTROL_PEER_STATE_MASK 1U
+#define CONTROL_PEER_SHIFT      1
+
+#define CONTROL_F_MAY_COMMAND 1U /* root reads its commands */
+
+struct control_peer {
+	uint32_t wanted; /* root writes */
+	uint32_t done;   /* the native domain writes */
+};
+
+#define CONTROL_COMMANDS     4U
+#define CONTROL_COMMAND_SIZE 64U
+#define CONTROL_REPLY_SIZE   2048U
+#define CONTROL_REPLY_END    0x04 /* EOT */
+
+struct control_page {
+	uint32_t version; /* CONTROL_VERSION */
+	uint32_t plan_version;
+	uint32_t plan_count;
+	uint32_t plan_done; /* the policy writes: plan_version of the plan it has committed */
+	struct control_peer peer[NATIVE_MAX_CONNECTIONS];
+	uint32_t flags; /* CONTROL_F_* */
+	uint8_t pad1[236];
+	struct ring_header command, reply;
+	char command_data[CONTROL_COMMANDS][CONTROL_COMMAND_SIZE];
+	uint8_t reply_data[CONTROL_REPLY_SIZE];
+	uint8_t pad2[1024];
+};
+
+/* One vCPU that the policy may place; the array starts in the page's successor. */
+struct control_vcpu {
+	uint32_t slot; /* of the policy's own table: Domain capability with RIGHT_SCHED */
+	uint32_t vcpu;
+	uint32_t slice_us; /* 0: as the policy likes */
+	uint32_t priority; /* as in the description; the array is sorted by it */
+};
+
+#define CONTROL_VCPUS_PER_PAGE 256U
+
+_Static_assert(sizeof(struct control_page) == 4096, "control_page fills a page");
+_Static_assert(offsetof(struct control_page, command) == 512, "control_page layout");
+_Static_assert(offsetof(struct control_page, command_data) == 768, "control_page layout");
+_Static_assert(sizeof(struct control_vcpu) == 16, "control_vcpu layout");
+
+#endif

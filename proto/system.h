@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The binary system description: what images/describe.py makes of a TOML file
+ * and what `root` reads at boot. It arrives as the boot module named "system".
+ *
+ * One header, then arrays of fixed-size records, then a pool of NUL-terminated
+ * strings. All offsets are in bytes from the start of the header; all numbers
+ * are little-endian. A string field holds an offset into the pool; offset 0 is
+ * the empty string ("none"). The reader believes nothing: every offset, count
+ * and index is checked against total_size before it is used.
+ *
+ * Records refer to domains by their index in the domain array. Index 0 is root
+ * itself; SYSTEM_NONE means "no domain".
+ */
+#ifndef PROTO_SYSTEM_H
+#define PROTO_SYSTEM_H
+
+#include <stdint.h>
+
+#define SYSTEM_MAGIC   0x3153595341525354ULL /* "TSRASYS1" */
+#define SYSTEM_VERSION 1
+#define SYSTEM_NONE    0xffffffffU
+
+#define SYSTEM_MAX_DOMAINS     2048
+#define SYSTEM_MAX_RESOURCES   4096
+#define SYSTEM_MAX_CONNECTIONS 4096
+
+struct system_header {
+	uint64_t magic;      /* SYSTEM_MAGIC */
+	uint32_t version;    /* SYSTEM_VERSION */
+	uint32_t total_size; /* bytes, header and strings included */
+	uint32_t crc32;      /* IEEE CRC-32 (as zlib's) of bytes [sizeof header, total_size) */
+	uint32_t name;       /* string: the system's name */
+	uint32_t domains, domain_count;
+	uint32_t resources, resource_count;
+	uint32_t connections, connection_count;
+	uint32_t strings, strings_size; /* pool; its last byte is NUL */
+	uint32_t flags;                 /* SYSTEM_F_* */
+	uint32_t exit_port;             /* I/O port of isa-debug-exit, 0 = none */
+};
+
+/* When the last guest has ended, leave the emulator through exit_port. */
+#define SYSTEM_F_EXIT_WITH_GUESTS 1U
+
+#define SYSTEM_KIND_ROOT   0U
+#define SYSTEM_KIND_NATIVE 1U
+#define SYSTEM_KIND_GUEST  2U
+
+/* What root does when a domain of its own accord powers off, or crashes. */
+#define SYSTEM_ON_STOP    0U /* leave it stopped, keep its memory for inspection */
+#define SYSTEM_ON_DESTROY 1U /* take everything back */
+#define SYSTEM_ON_RESTART 2U /* reset in place and start again, within the restart budget */
+
+#define SYSTEM_DOMAIN_F_AUTOSTART 1U /* start at boot */
+#define SYSTEM_DOMAIN_F_POLICY    2U /* a scheduling policy: gets the Cpu capabilities */
+
+struct system_domain {
+	uint32_t name;    /* string, unique, [a-z][a-z0-9_-]*, at most 31 bytes */
+	uint32_t module;  /* string: boot module with the native image or the guest's ELF kernel */
+	uint32_t initrd;  /* string: boot module with the initrd; guests only */
+	uint32_t cmdline; /* string; guests: kernel command line, natives: arguments */
+	uint16_t domid;   /* unique; root is 0 */
+	uint8_t kind;     /* SYSTEM_KIND_* */
+	uint8_t flags;    /* SYSTEM_DOMAIN_F_* */
+	uint32_t vcpus;   /* 1..128; natives 1 */
+	uint64_t memory_pages;  /* populated at start, 4 KiB frames */
+	uint64_t maximum_pages; /* >= memory_pages; the rest is reachable by the balloon */
+	uint32_t slice_us;      /* budget per plan entry; 0 = the policy's default */
+	uint32_t cap_slots;     /* capability table, in slots */
+	uint32_t event_ports;   /* event channel table, in ports, multiple of 64, at most 4096 */
+	uint32_t grant_frames;  /* grant table, in frames */
+	uint32_t map_handles;   /* grants of others that it may map at once */
+	uint8_t on_poweroff, on_reboot, on_crash; /* SYSTEM_ON_* */
+	uint8_t pad0;
+	uint32_t restart_limit; /* restarts within the window before root gives up */
+	uint32_t restart_window_ms;
+	uint32_t restart_backoff_ms; /* first delay; doubles with each restart in the window */
+	uint32_t
+		priority; /* order in the first plan: lower is earlier (drivers, servers, guests) */
+	uint32_t line;    /* line in the description, for messages */
+	uint32_t pad1;
+};
+
+#define SYSTEM_RES_IOPORTS 1U /* first = port, count = ports */
+#define SYSTEM_RES_IRQ     2U /* first = ISA interrupt or GSI, count = 1 */
+#define SYSTEM_RES_MMIO    3U /* first = machine address, count = bytes, whole pages */
+#define SYSTEM_RES_LOG     4U /* the core's log: flags = rights on the Console object */
+#define SYSTEM_RES_CPU     5U /* first = cpu number: may commit plans for it */
+
+struct system_resource {
+	uint32_t domain; /* index */
+	uint32_t kind;   /* SYSTEM_RES_* */
+	uint64_t first, count;
+	uint32_t flags;
+	uint32_t line;
+};
+
+/*
+ * Protocols of connections. The server owns the service; the client comes and
+ * goes. SYSTEM_CONN_CONSOLE joins a guest (client) to a console server by the
+ * Xen console ring; all others are native rings whose page root owns and both
+ * ends map (proto/native.h).
+ */
+#define SYSTEM_CONN_CONSOLE 1U /* guest console ring (Xen ABI) */
+#define SYSTEM_CONN_SERIAL  2U /* console server <-> serial driver, proto/serial.h */
+#define SYSTEM_CONN_STORE   3U /* guest xenstore ring (Xen ABI) */
+#define SYSTEM_CONN_CONTROL \
+	4U /* server is root: the client may send it commands, proto/control.h */
+
+struct system_connection {
+	uint32_t name;           /* string, unique per domain on both sides */
+	uint32_t protocol;       /* SYSTEM_CONN_* */
+	uint32_t server, client; /* domain indices */
+	uint32_t pages;          /* ring size in pages, native rings only */
+	uint32_t flags;
+	uint32_t line;
+	uint32_t pad0;
+};
+
+_Static_assert(sizeof(struct system_header) == 64, "system_header layout");
+_Static_assert(sizeof(struct system_domain) == 88, "system_domain layout");
+_Static_assert(sizeof(struct system_resource) == 32, "system_resource layout");
+_Static_assert(sizeof(struct system_connection) == 32, "system_connection layout");
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The check of the system description. The compiler on the host has said all of
+ * this with file and line already; root says it again because it believes only
+ * what it has seen itself, and because whatever is not refused here is built.
+ *
+ * Everything behind this file may rely on: every offset, count and index is in
+ * range, every string ends, every enumeration has a known value, domids and
+ * names are unique, no device range is given twice.
+ */
+#include "description.h"
+
+#include "proto/cap/cap.h"
+
+#define IO_PORTS  65536U
+#define MAX_GSI   1024U
+#define MAX_CPU   4096U
+#define MAX_PAGES (1ULL << 35) /* what the M2P can number */
+
+static uint32_t crc32(const uint8_t *data, uint64_t size) {
+	uint32_t crc = ~0U;
+
+	for (uint64_t i = 0; i < size; i++) {
+		crc ^= data[i];
+		for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (0xedb88320U & (0U - (crc & 1)));
+	}
+	return ~crc;
+}
+
+static bool array_fits(const struct system_header *header, uint32_t offset, uint32_t count,
+		       uint32_t max, size_t element) {
+	return count <= max && offset % 8 == 0 && offset >= sizeof(*header) &&
+	       offset <= header->total_size && count <= (header->total_size - offset) / element;
+}
+
+static const char *check_header(const uint8_t *data, uint64_t size,
+				const struct system_header *header) {
+	if (size < sizeof(*header) || header->magic != SYSTEM_MAGIC)
+		return "it is not a system description";
+	if (header->version != SYSTEM_VERSION)
+		return "its version is not the one that this root reads";
+	if (header->total_size > size || header->total_size < sizeof(*header))
+		return "it is truncated";
+	if (crc32(data + sizeof(*header), header->total_size - sizeof(*header)) != header->crc32)
+		return "its checksum is wrong";
+	if (!array_fits(header, header->domains, header->domain_count, SYSTEM_MAX_DOMAINS,
+			sizeof(struct system_domain)) ||
+	    !array_fits(header, header->resources, header->resource_count, SYSTEM_MAX_RESOURCES,
+			sizeof(struct system_resource)) ||
+	    !array_fits(header, header->connections, header->connection_count,
+			SYSTEM_MAX_CONNECTIONS, sizeof(struct system_connection)))
+		return "one of its arrays lies outside of it";
+	if (header->strings > header->total_size || !header->strings_size ||
+	    header->strings_size > header->total_size - header->strings || data[header->strings] ||
+	    data[header->strings + header->strings_size - 1])
+		return "its strings lie outside of it or do not end";
+	if (header->flags & ~SYSTEM_F_EXIT_WITH_GUESTS || header->exit_port >= IO_PORTS)
+		return "its flags or its exit port are unknown";
+	if (header->name >= header->strings_size) return "its name lies outside of its strings";
+	return NULL;
+}
+
+static bool name_is_valid(const char *name) {
+	size_t length = rt_strnlen(name, 32);
+
+	if (!length || length > 31 || name[0] < 'a' || name[0] > 'z') return false;
+	for (const char *p = name; *p; p++)
+		if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '_' ||
+		      *p == '-'))
+			return false;
+	return true;
+}
+
+static const char *check_domain_numbers(const struct system_domain *domain) {
+	bool native = domain->kind == SYSTEM_KIND_NATIVE;
+
+	if (domain->vcpus < 1 || domain->vcpus > 128 || (native && domain->vcpus != 1))
+		return "a domain has an impossible number of vCPUs";
+	if (!domain->memory_pages || domain->memory_pages > MAX_PAGES ||
+	    domain->maximum_pages < domain->memory_pages || domain->maximum_pages > UINT32_MAX)
+		return "a domain has an impossible amount of memory";
+	if (domain->event_ports < 64 || domain->event_ports > 4096 || domain->event_ports % 64)
+		return "a domain has an impossible number of event ports";
+	if (!domain->grant_frames || domain->grant_frames > 64 || domain->cap_slots < 2 ||
+	    domain->cap_slots > 65536 || domain->map_handles > 65536)
+		return "a domain's tables have an impossible size";
+	if (domain->on_poweroff > SYSTEM_ON_RESTART || domain->on_reboot > SYSTEM_ON_RESTART ||
+	    domain->on_crash > SYSTEM_ON_RESTART)
+		return "a domain's reaction to its end is unknown";
+	if (domain->flags & ~(SYSTEM_DOMAIN_F_AUTOSTART | SYSTEM_DOMAIN_F_POLICY))
+		return "a domain's flags are unknown";
+	return NULL;
+}
+
+static const char *check_domain(const struct description *d, uint32_t index) {
+	const struct system_domain *domain = &d->domains[index];
+	uint32_t strings = d->header->strings_size;
+
+	if (domain->name >= strings || domain->module >= strings || domain->initrd >= strings ||
+	    domain->cmdline >= strings)
+		return "a domain's string lies outside of the strings";
+	if (!name_is_valid(description_string(d, domain->name)))
+		return "a domain's name is not a name";
+	if (index == 0)
+		return domain->kind == SYSTEM_KIND_ROOT && domain->domid == 0
+			       ? NULL
+			       : "the first domain is not root";
+	if (domain->kind != SYSTEM_KIND_NATIVE && domain->kind != SYSTEM_KIND_GUEST)
+		return "a domain's kind is unknown";
+	if (!domain->domid || domain->domid > 0x7fef) return "a domain's domid is out of range";
+	if (!description_string(d, domain->module)[0]) return "a domain has no image";
+	if (domain->kind == SYSTEM_KIND_GUEST && domain->flags & SYSTEM_DOMAIN_F_POLICY)
+		return "a guest cannot be a scheduling policy";
+	for (uint32_t i = 0; i < index; i++) {
+		if (d->domains[i].domid == domain->domid) return "two domains have the same domid";
+		if (!strcmp(description_string(d, d->domains[i].name),
+			    description_string(d, domain->name)))
+			return "two domains have the same name";
+	}
+	return check_domain_numbers(domain);
+}
+
+static bool ranges_overlap(const struct system_resource *a, const struct system_resource *b) {
+	return a->kind == b->kind && a->first < b->first + b->count &&
+	       b->first < a->first + a->count;
+}
+
+static const char *check_resource(const struct description *d, uint32_t index) {
+	const struct system_resource *r = &d->resources[index];
+
+	if (r->domain >= d->domain_count || d->domains[r->domain].kind != SYSTEM_KIND_NATIVE)
+		return "a resource is for a domain that cannot have it";
+	switch (r->kind) {
+	case SYSTEM_RES_IOPORTS:
+		if (!r->count || r->first >= IO_PORTS || r->count > IO_PORTS - r->first)
+			return "a range of I/O ports is impossible";
+		break;
+	case SYSTEM_RES_IRQ:
+		if (r->count != 1 || r->first >= MAX_GSI) return "an interrupt is impossible";
+		break;
+	case SYSTEM_RES_MMIO:
+		if (!r->count || (r->first | r->count) % PAGE_SIZE ||
+		    r->first >= MAX_PAGES * PAGE_SIZE ||
+		    r->count > MAX_PAGES * PAGE_SIZE - r->first)
+			return "a range of device memory is impossible";
+		break;
+	case SYSTEM_RES_LOG:
+		return r->flags & ~(RIGHT_READ | RIGHT_WRITE) ? "a right on the log is unknown"
+							      : NULL;
+	case SYSTEM_RES_CPU: return r->first >= MAX_CPU ? "a CPU is impossible" : NULL;
+	default: return "a resource's kind is unknown";
+	}
+	for (uint32_t i = 0; i < index; i++)
+		if (ranges_overlap(&d->resources[i], r)) return "a device is given twice";
+	return NULL;
+}
+
+static bool is_kind(const struct description *d, uint32_t domain, uint8_t kind) {
+	return d->domains[domain].kind == kind;
+}
+
+static const char *check_connection_ends(const struct description *d,
+					 const struct system_connection *c) {
+	switch (c->protocol) {
+	case SYSTEM_CONN_CONSOLE:
+	case SYSTEM_CONN_STORE:
+		return is_kind(d, c->server, SYSTEM_KIND_NATIVE) &&
+				       is_kind(d, c->client, SYSTEM_KIND_GUEST)
+			       ? NULL
+			       : "a console or store connection does not join a server and a guest";
+	case SYSTEM_CONN_SERIAL:
+		if (c->pages != 1) return "a serial connection has other than one page";
+		return is_kind(d, c->server, SYSTEM_KIND_NATIVE) &&
+				       is_kind(d, c->client, SYSTEM_KIND_NATIVE)
+			       ? NULL
+			       : "a serial connection does not join two native domains";
+	case SYSTEM_CONN_CONTROL:
+		return is_kind(d, c->server, SYSTEM_KIND_ROOT) &&
+				       is_kind(d, c->client, SYSTEM_KIND_NATIVE)
+			       ? NULL
+			       : "a control connection does not join root and a native domain";
+	default: return "a connection's protocol is unknown";
+	}
+}
+
+static bool touches(const struct system_connection *c, uint32_t domain) {
+	return c->server == domain || c->client == domain;
+}
+
+static const char *check_connection(const struct description *d, uint32_t index) {
+	const struct system_connection *c = &d->connections[index];
+	uint32_t at_server = 0, at_client = 0;
+	const char *why;
+
+	if (c->server >= d->domain_count || c->client >= d->domain_count || c->server == c->client)
+		return "a connection's end does not exist";
+	if (c->name >= d->header->strings_size || c->flags)
+		return "a connection's name or flags are impossible";
+	why = check_connection_ends(d, c);
+	if (why) return why;
+	for (uint32_t i = 0; i < index; i++) {
+		const struct system_connection *other = &d->connections[i];
+
+		if (other->client == c->client && other->protocol == c->protocol &&
+		    c->protocol != SYSTEM_CONN_SERIAL)
+			return "a domain has two connections of a kind that it can have one of";
+		at_server += touches(other, c->server);
+		at_client += touches(other, c->client);
+	}
+	/* One of a native domain's connections is its control page. */
+	if ((is_kind(d, c->server, SYSTEM_KIND_NATIVE) && at_server > NATIVE_MAX_CONNECTIONS - 2) ||
+	    at_client > NATIVE_MAX_CONNECTIONS - 2)
+		return "a domain has too many connections";
+	return NULL;
+}
+
+const char *description_check(const void *data, uint64_t size, struct description *description,
+			      uint32_t *line) {
+	const uint8_t *bytes = data;
+	const struct system_header *header = data;
+	const char *why = check_header(bytes, size, header);
+
+	*line = 0;
+	if (why) return why;
+	*description = (struct description){
+		.header = header,
+		.domains = (const void *)(bytes + header->domains),
+		.resources = (const void *)(bytes + header->resources),
+		.connections = (const void *)(bytes + header->connections),
+		.strings = (const char *)bytes + header->strings,
+		.domain_count = header->domain_count,
+		.resource_count = header->resource_count,
+		.connection_count = header->connection_count,
+	};
+	if (!header->domain_count) return "it describes no domain";
+	for (uint32_t i = 0; i < header->domain_count && !why; i++) {
+		*line = description->domains[i].line;
+		why = check_domain(description, i);
+	}
+	for (uint32_t i = 0; i < header->resource_count && !why; i++) {
+		*line = description->resources[i].line;
+		why = check_resource(description, i);
+	}
+	for (uint32_t i = 0; i < header->connection_count && !why; i++) {
+		*line = description->connections[i].line;
+		why = check_connection(description, i);
+	}
+	return why;
+}

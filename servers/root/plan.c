@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Who runs: until a policy domain is up, and whenever it is down, root commits a
+ * plan of its own, all running domains in order of priority. A policy gets the
+ * same list in its control page.
+ */
+#include "libs/cap/cap.h"
+#include "libs/log/log.h"
+#include "root.h"
+
+#define FIRST_DOMAIN_SLOT 64U /* as wiring.c gives them to a policy */
+#define DEFAULT_SLICE_US  10000U
+
+static struct domain *policy(void) {
+	for (uint32_t i = 1; i < description.domain_count; i++)
+		if (domains[i].d->flags & SYSTEM_DOMAIN_F_POLICY) return &domains[i];
+	return NULL;
+}
+
+/* Indices of the domains that run, most important first; how many. */
+static uint32_t running(uint16_t *order) {
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < description.domain_count; i++) {
+		uint32_t priority = description.domains[i].priority, at = count;
+
+		if (domains[i].stage != STAGE_RUNNING) continue;
+		for (; at && description.domains[order[at - 1]].priority > priority; at--)
+			order[at] = order[at - 1];
+		order[at] = (uint16_t)i;
+		count++;
+	}
+	return count;
+}
+
+static void tell_policy(struct domain *to, const uint16_t *order, uint32_t count) {
+	struct control_page *page = to->control;
+	struct control_vcpu *entry = (struct control_vcpu *)(void *)(page + 1);
+	uint32_t n = 0;
+
+	__atomic_store_n(&page->plan_version, page->plan_version | 1, __ATOMIC_SEQ_CST);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct system_domain *d = domains[order[i]].d;
+
+		for (uint32_t vcpu = 0; vcpu < d->vcpus; vcpu++)
+			entry[n++] = (struct control_vcpu){
+				.slot = FIRST_DOMAIN_SLOT + order[i],
+				.vcpu = vcpu,
+				.slice_us = d->slice_us,
+				.priority = d->priority,
+			};
+	}
+	page->plan_count = n;
+	__atomic_store_n(&page->plan_version, page->plan_version + 1, __ATOMIC_SEQ_CST);
+	wiring_kick(to);
+}
+
+static void commit(const uint16_t *order, uint32_t count) {
+	static struct plan_entry plan[PLAN_MAX];
+	uint32_t n = 0;
+	int error;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct domain *domain = &domains[order[i]];
+		uint64_t slice = domain->d->slice_us ? domain->d->slice_us : DEFAULT_SLICE_US;
+		uint64_t budget = MIN(MAX(slice * 1000, PLAN_BUDGET_MIN), PLAN_BUDGET_MAX);
+
+		for (uint32_t vcpu = 0; vcpu < domain->d->vcpus && n < PLAN_MAX; vcpu++)
+			plan[n++] = (struct plan_entry){
+				.domain = domain->slot, .vcpu = vcpu, .budget = budget};
+	}
+	error = cap_plan_commit(boot_info->cpu_slot, plan, n, 0, 0);
+	if (error) log_print("the first plan is refused (%d)", error);
+}
+
+void plan_update(void) {
+	static uint16_t order[SYSTEM_MAX_DOMAINS];
+	uint32_t count = running(order);
+	struct domain *to = policy();
+
+	if (to) tell_policy(to, order, count);
+	/* A policy that has just been started runs by this plan, too, until it commits its own. */
+	if (!to || to->stage != STAGE_RUNNING || !to->control->plan_done) commit(order, count);
+}

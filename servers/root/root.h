@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the parts of root share: the description, the boot information, and for
+ * each domain where it stands.
+ *
+ *     main.c         boot: one list of steps
+ *     description.c  the check of the description        (also tested on the host)
+ *     memory.c       who has which frames                (also tested on the host)
+ *     layout.c       where things lie in a guest         (also tested on the host)
+ *     space.c        mapping modules and domains under construction
+ *     builder.c      memory of a new domain: take, fill, give away
+ *     build_native.c, build_guest.c   what is filled in
+ *     wiring.c       capabilities, channels, grants, control pages
+ *     plan.c         the first plan, and what the policy is told
+ *     supervise.c    ends, restarts, giving up, the exit
+ *     command.c      words from the console
+ */
+#ifndef SERVERS_ROOT_ROOT_H
+#define SERVERS_ROOT_ROOT_H
+
+#include "description.h"
+#include "libs/event/event.h"
+#include "libs/ring/ring.h"
+#include "libs/rt/rt.h"
+#include "proto/control.h"
+#include "proto/native.h"
+
+/* Where a domain stands, for root. */
+enum domain_stage {
+	STAGE_IDLE, /* no memory: not started yet, or taken back */
+	STAGE_RUNNING,
+	STAGE_STOPPED,    /* ended, memory kept for inspection */
+	STAGE_RELEASING,  /* ended, its servers are letting go of its memory */
+	STAGE_RECLAIMING, /* reset, its frames are coming back */
+	STAGE_WAITING,    /* for the back-off, to be built again */
+	STAGE_GIVEN_UP,   /* restarted too often: waits for a command */
+};
+
+/* How a domain ended. */
+enum domain_end { END_NONE, END_POWEROFF, END_REBOOT, END_CRASH, END_BUILD };
+
+/* Ports of a guest: what other builders use too. Those of a native domain are 1 + connection. */
+#define GUEST_STORE_PORT   1U
+#define GUEST_CONSOLE_PORT 2U
+
+struct domain {
+	const struct system_domain *d;
+	const char *name;
+	uint32_t slot; /* Domain capability, all rights */
+	uint16_t index;
+	uint8_t stage; /* enum domain_stage */
+	uint8_t end;   /* enum domain_end: of the last incarnation */
+	bool rebuild;  /* after RECLAIMING: build again */
+	bool may_command;
+	uint16_t connection_count;
+	uint16_t connections[NATIVE_MAX_CONNECTIONS]; /* [0] of a native is its control page */
+	uint32_t incarnation;                         /* how often it was built, less one */
+
+	/* native: its control page, mapped by root */
+	struct control_page *control;
+	uint64_t control_mfn;
+	uint32_t control_pages, control_ref, control_port;
+	struct ring command, reply;
+
+	/* supervise.c */
+	struct event_timer timer; /* back-off, or patience with servers */
+	uint64_t deadline;        /* of that patience */
+	uint64_t window_start;    /* of the restart budget */
+	uint32_t restarts;        /* within the window */
+	uint32_t restarts_total;
+};
+
+/* What a declared connection needs besides its ports. */
+struct link {
+	uint64_t mfn;    /* first ring page, root's; native rings only */
+	uint32_t ref[2]; /* root's grants: to the server, to the client */
+	bool connected;  /* the two ports are joined */
+};
+
+extern struct description description;
+extern const struct boot_info *boot_info;
+extern struct domain domains[SYSTEM_MAX_DOMAINS];
+extern struct link links[SYSTEM_MAX_CONNECTIONS];
+
+static inline bool is_native(const struct domain *domain) {
+	return domain->d->kind == SYSTEM_KIND_NATIVE;
+}
+
+static inline bool is_guest(const struct domain *domain) {
+	return domain->d->kind == SYSTEM_KIND_GUEST;
+}
+
+/* A boot module by name; NULL: there is none. */
+const struct boot_module *module_find(const char *name);
+/* Maps it at page `first` of the place for modules. NULL: cannot. */
+const void *module_map(const struct boot_module *module, uint64_t first);
+
+/* --- wiring.c --- */
+
+/* Objects for all domains, ring pages, control pages, grants. Panics when that cannot be. */
+void wiring_init(void);
+/* Gives a native domain, still empty, its capabilities; fills both arrays of its start page. */
+const char *wiring_give(struct domain *domain, struct native_start *start);
+/* Joins the ports of all its connections. */
+void wiring_connect(struct domain *domain);
+/* Its ports are gone: it was reset. */
+void wiring_disconnected(struct domain *domain);
+/* Tells a guest's servers that it is there, or has ended. */
+void wiring_announce(struct domain *guest, bool present);
+/* Whether all of its servers have done what was announced last. */
+bool wiring_settled(const struct domain *guest);
+/* The native domain that serves a guest by this protocol; NULL = none. */
+struct domain *wiring_server(const struct domain *guest, uint32_t protocol);
+/* Lets a native domain look at its control page. */
+void wiring_kick(struct domain *domain);
+
+/* --- build_native.c, build_guest.c: NULL, or why it cannot be built --- */
+
+const char *build_native(struct domain *domain);
+const char *build_guest(struct domain *domain);
+
+/* --- plan.c --- */
+
+/* The set of running domains has changed. */
+void plan_update(void);
+
+/* --- supervise.c --- */
+
+void supervise_init(void);
+/* Builds and starts it, from IDLE. False: it cannot be built; the log says why. */
+bool supervise_start(struct domain *domain);
+/* By command; NULL or why not. */
+const char *supervise_restart(struct domain *domain);
+const char *supervise_kill(struct domain *domain);
+const char *supervise_clear(struct domain *domain);
+/* Leaves the emulator, if the description says so and no guest is left. */
+void supervise_check_exit(void);
+/* Ends the whole system because it could not be built. */
+NORETURN void supervise_fail(void);
+const char *stage_name(const struct domain *domain);
+
+/* --- command.c --- */
+
+/* Reads and answers what a domain with that right has sent. */
+void command_serve(struct domain *domain);
+
+#endif

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The life of domains after they were built: how they end, what follows.
+ *
+ *             start                    ends
+ *     IDLE ----------> RUNNING ---------------------> STOPPED   memory kept
+ *      ^                  ^  |
+ *      |                  |  +--> RELEASING           its servers let go
+ *      |                  |           |  reset
+ *      |                  |           v
+ *      +------------------|----- RECLAIMING           its frames come back
+ *                         |        |     |
+ *                         |        v     v
+ *                         +---- WAITING  GIVEN_UP     back-off, or budget spent
+ *
+ * Only guests pass through RELEASING: servers map guests' pages, nobody maps a
+ * native domain's. Patience with a server ends, and then the server is at fault.
+ */
+#include "libs/cap/cap.h"
+#include "libs/log/log.h"
+#include "libs/rt/time.h"
+#include "memory.h"
+#include "proto/xen/sched.h"
+#include "proto/xen/xen.h"
+#include "root.h"
+
+#define RELEASE_PATIENCE MILLISECONDS(3000)
+#define RECLAIM_RETRY    MILLISECONDS(10)
+#define RECLAIM_PATIENCE MILLISECONDS(2000)
+#define EXIT_DELAY       MILLISECONDS(50) /* what the UART still has in its FIFO */
+#define BACKOFF_MAX_MS   60000U
+
+/* What leaves through the exit port. */
+#define EXIT_POWEROFF 0x10
+#define EXIT_CRASH    0x11
+#define EXIT_REBOOT   0x12
+#define EXIT_BUILD    0x13
+
+static int watch_port;
+static struct event_timer exit_timer;
+
+static void advance(void *context);
+
+const char *stage_name(const struct domain *domain) {
+	static const char *const names[] = {
+		[STAGE_IDLE] = "idle",         [STAGE_RUNNING] = "running",
+		[STAGE_STOPPED] = "stopped",   [STAGE_RELEASING] = "ending",
+		[STAGE_RECLAIMING] = "ending", [STAGE_WAITING] = "waiting",
+		[STAGE_GIVEN_UP] = "given up",
+	};
+
+	return names[domain->stage];
+}
+
+static const char *kind_word(const struct domain *domain) {
+	return is_guest(domain) ? "guest " : "";
+}
+
+/* --- starting --- */
+
+/* A domain that could not be built: whatever it has got so far comes back. */
+static void undo_build(struct domain *domain) {
+	if (cap_domain_reset(domain->slot) || memory_reclaim(domain->index)) {
+		log_print("%s: what it had cannot be taken back", domain->name);
+		return;
+	}
+	memory_release(domain->index);
+}
+
+bool supervise_start(struct domain *domain) {
+	const char *why = is_guest(domain) ? build_guest(domain) : build_native(domain);
+
+	if (why) {
+		log_print("%s%s: cannot be built: %s", kind_word(domain), domain->name, why);
+		undo_build(domain);
+		domain->stage = STAGE_IDLE;
+		domain->end = END_BUILD;
+		return false;
+	}
+	if (is_native(domain)) domain->control->plan_done = 0;
+	domain->end = END_NONE;
+	domain->stage = STAGE_RUNNING;
+	wiring_connect(domain);
+	if (is_guest(domain)) wiring_announce(domain, true);
+	if (cap_domain_unpause(domain->slot)) log_print("%s: cannot be started", domain->name);
+	plan_update();
+	return true;
+}
+
+static void start_again(struct domain *domain) {
+	domain->incarnation++;
+	domain->restarts_total++;
+	if (supervise_start(domain))
+		log_print("%s%s: started again", kind_word(domain), domain->name);
+	supervise_check_exit();
+}
+
+/* --- the restart budget --- */
+
+/* After a crash: waits and starts again, or gives up. */
+static void start_within_budget(struct domain *domain) {
+	const struct system_domain *d = domain->d;
+	uint64_t now = time_now(), delay = d->restart_backoff_ms;
+
+	if (now - domain->window_start > MILLISECONDS(d->restart_window_ms)) {
+		domain->window_start = now;
+		domain->restarts = 0;
+	}
+	if (domain->restarts >= d->restart_limit) {
+		domain->stage = STAGE_GIVEN_UP;
+		log_print("%s%s: given up after %u restarts in %u ms; 'clear %s' starts it again",
+			  kind_word(domain), domain->name, domain->restarts, d->restart_window_ms,
+			  domain->name);
+		supervise_check_exit();
+		return;
+	}
+	delay = MIN(delay << MIN(domain->restarts, 16U), (uint64_t)BACKOFF_MAX_MS);
+	domain->restarts++;
+	domain->stage = STAGE_WAITING;
+	event_timer_arm(&domain->timer, now + MILLISECONDS(delay));
+}
+
+/* --- ending --- */
+
+static void reclaimed(struct domain *domain) {
+	memory_release(domain->index);
+	domain->stage = STAGE_IDLE;
+	if (!domain->rebuild)
+		supervise_check_exit();
+	else if (domain->end == END_CRASH)
+		start_within_budget(domain);
+	else
+		start_again(domain);
+}
+
+/* A server that keeps a guest's memory mapped when its patience is over. */
+static void blame_server(struct domain *guest) {
+	static const uint32_t protocols[] = {SYSTEM_CONN_CONSOLE, SYSTEM_CONN_STORE};
+
+	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
+		struct domain *server = wiring_server(guest, protocols[i]);
+
+		if (!server || server->stage != STAGE_RUNNING) continue;
+		log_print("%s: does not let go of the memory of %s", server->name, guest->name);
+		supervise_kill(server);
+	}
+}
+
+static void reclaim(struct domain *domain) {
+	uint64_t now = time_now();
+
+	if (!memory_reclaim(domain->index)) {
+		reclaimed(domain);
+		return;
+	}
+	if (now > domain->deadline) {
+		blame_server(domain);
+		domain->deadline = now + RECLAIM_PATIENCE;
+	}
+	event_timer_arm(&domain->timer, now + RECLAIM_RETRY);
+}
+
+static void reset(struct domain *domain) {
+	int error = cap_domain_reset(domain->slot);
+
+	if (error) rt_panic("%s cannot be reset (%d)", domain->name, error);
+	wiring_disconnected(domain);
+	domain->stage = STAGE_RECLAIMING;
+	domain->deadline = time_now() + RECLAIM_PATIENCE;
+	plan_update();
+	reclaim(domain);
+}
+
+static void take_back(struct domain *domain, bool rebuild) {
+	domain->rebuild = rebuild;
+	if (is_native(domain)) {
+		reset(domain);
+		return;
+	}
+	domain->stage = STAGE_RELEASING;
+	domain->deadline = time_now() + RELEASE_PATIENCE;
+	event_timer_arm(&domain->timer, domain->deadline);
+	wiring_announce(domain, false);
+	advance(domain);
+}
+
+/* The next step of a domain that has ended, if it is due. */
+static void advance(void *context) {
+	struct domain *domain = context;
+
+	switch (domain->stage) {
+	case STAGE_RELEASING:
+		if (!wiring_settled(domain) && time_now() < domain->deadline) break;
+		event_timer_cancel(&domain->timer);
+		reset(domain);
+		break;
+	case STAGE_RECLAIMING: reclaim(domain); break;
+	case STAGE_WAITING: start_again(domain); break;
+	default: break;
+	}
+}
+
+static void end(struct domain *domain, enum domain_end how, const char *why) {
+	const struct system_domain *d = domain->d;
+	uint8_t action = how == END_POWEROFF ? d->on_poweroff
+			 : how == END_REBOOT ? d->on_reboot
+					     : d->on_crash;
+
+	domain->end = (uint8_t)how;
+	log_print("%s%s: %s%s", kind_word(domain), domain->name,
+		  how == END_POWEROFF ? "poweroff"
+		  : how == END_REBOOT ? "reboot"
+				      : "crashed: ",
+		  how == END_CRASH ? why : "");
+	if (action != SYSTEM_ON_STOP) {
+		take_back(domain, action == SYSTEM_ON_RESTART);
+	} else {
+		domain->stage = STAGE_STOPPED;
+		domain->deadline = time_now() + RELEASE_PATIENCE;
+		if (is_guest(domain)) wiring_announce(domain, false);
+		plan_update();
+	}
+	supervise_check_exit();
+}
+
+/* Looks at one domain; its state says whether it has ended. */
+static void inspect(struct domain *domain) {
+	struct domain_info info;
+	char why[160];
+
+	if (domain->stage != STAGE_RUNNING || cap_domain_info(domain->slot, &info)) return;
+	info.crash_text[sizeof(info.crash_text) - 1] = '\0';
+	if (info.state == DOMAIN_STATE_CRASHED) {
+		rt_format(why, sizeof(why), "%s (vector 0x%x, rip 0x%lx, cr2 0x%lx)",
+			  info.crash_text, info.crash_vector, info.crash_rip, info.crash_cr2);
+		end(domain, END_CRASH, why);
+	} else if (info.state == DOMAIN_STATE_SHUTDOWN) {
+		if (info.reason == SHUTDOWN_poweroff || info.reason == SHUTDOWN_reboot) {
+			end(domain, info.reason == SHUTDOWN_reboot ? END_REBOOT : END_POWEROFF, "");
+			return;
+		}
+		rt_format(why, sizeof(why), "%s",
+			  info.reason == SHUTDOWN_crash      ? "it reported a panic"
+			  : info.reason == SHUTDOWN_watchdog ? "its watchdog ran out"
+							     : "it asked for a kind of shutdown "
+							       "that is not supported");
+		end(domain, END_CRASH, why);
+	}
+}
+
+static void state_changed(void *context) {
+	(void)context;
+	for (uint32_t i = 1; i < description.domain_count; i++) inspect(&domains[i]);
+}
+
+void supervise_init(void) {
+	watch_port = event_bind_virq(VIRQ_DOM_EXC, state_changed, NULL);
+	if (watch_port <= 0) rt_panic("changes of domains cannot be watched (%d)", watch_port);
+	for (uint32_t i = 1; i < description.domain_count; i++) {
+		struct domain *domain = &domains[i];
+
+		domain->timer = (struct event_timer){.handler = advance, .context = domain};
+		if (cap_domain_watch(domain->slot, (uint32_t)watch_port))
+			rt_panic("%s cannot be watched", domain->name);
+	}
+}
+
+/* --- commands --- */
+
+static const char *stop_running(struct domain *domain) {
+	if (domain->stage != STAGE_RUNNING) return "it does not run";
+	return cap_domain_pause(domain->slot) ? "it cannot be paused" : NULL;
+}
+
+const char *supervise_kill(struct domain *domain) {
+	const char *why = stop_running(domain);
+
+	if (!why) end(domain, END_CRASH, "killed by command");
+	return why;
+}
+
+const char *supervise_restart(struct domain *domain) {
+	const char *why = NULL;
+
+	if (domain->stage == STAGE_IDLE || domain->stage == STAGE_GIVEN_UP) {
+		start_again(domain);
+		return domain->stage == STAGE_RUNNING ? NULL : "it cannot be built; see the log";
+	}
+	if (domain->stage == STAGE_RUNNING)
+		why = stop_running(domain);
+	else if (domain->stage != STAGE_STOPPED)
+		why = "it is on its way already";
+	if (why) return why;
+	domain->end = END_REBOOT;
+	take_back(domain, true);
+	return NULL;
+}
+
+const char *supervise_clear(struct domain *domain) {
+	if (domain->stage != STAGE_GIVEN_UP) return "it is not given up";
+	domain->restarts = 0;
+	domain->window_start = 0;
+	return supervise_restart(domain);
+}
+
+/* --- the end of the system --- */
+
+static NORETURN void leave(uint8_t value) {
+	uint32_t slot = slot_take();
+	uint16_t port = (uint16_t)description.header->exit_port;
+
+	if (slot && !cap_copy(boot_info->ioports_slot, slot, RIGHT_USE, port, 1) &&
+	    !cap_ioports_enable(slot))
+		__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+	/* Not under the emulator that has such a port: nothing is left to do but stay. */
+	event_loop();
+}
+
+void supervise_fail(void) {
+	log_print("the system cannot be built");
+	if (description.header && description.header->exit_port) leave(EXIT_BUILD);
+	event_loop();
+}
+
+static void exit_now(void *context) {
+	uint8_t value = EXIT_POWEROFF;
+
+	(void)context;
+	for (uint32_t i = 1; i < description.domain_count; i++) {
+		const struct domain *domain = &domains[i];
+
+		if (!is_guest(domain)) continue;
+		if (domain->end == END_CRASH)
+			value = EXIT_CRASH;
+		else if (domain->end == END_BUILD && value != EXIT_CRASH)
+			value = EXIT_BUILD;
+		else if (domain->end == END_REBOOT && value == EXIT_POWEROFF)
+			value = EXIT_REBOOT;
+	}
+	leave(value);
+}
+
+static void exit_later(void *context) {
+	(void)context;
+	supervise_check_exit();
+}
+
+/* Servers may have acknowledged, or a guest may have been the last one. */
+void supervise_check_exit(void) {
+	bool settled = true;
+	uint64_t now = time_now(), latest = 0;
+
+	for (uint32_t i = 1; i < description.domain_count; i++) {
+		struct domain *domain = &domains[i];
+
+		if (domain->stage == STAGE_RELEASING) advance(domain);
+	}
+	if (!(description.header->flags & SYSTEM_F_EXIT_WITH_GUESTS) ||
+	    !description.header->exit_port || exit_timer.handler == exit_now)
+		return;
+	for (uint32_t i = 1; i < description.domain_count; i++) {
+		const struct domain *domain = &domains[i];
+
+		if (!is_guest(domain)) continue;
+		if (domain->stage != STAGE_IDLE && domain->stage != STAGE_STOPPED &&
+		    domain->stage != STAGE_GIVEN_UP)
+			return;
+		if (domain->stage == STAGE_STOPPED && !wiring_settled(domain) &&
+		    now < domain->deadline) {
+			settled = false;
+			latest = MAX(latest, domain->deadline);
+		}
+	}
+	/* All have ended; their last words go out first. */
+	exit_timer.handler = settled ? exit_now : exit_later;
+	event_timer_arm(&exit_timer, settled ? now + EXIT_DELAY : latest);
+}

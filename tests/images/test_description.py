@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The description compiler: what it must refuse, with which words, and the bytes
+it makes of what it accepts."""
+
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Optional
+
+from description import DescriptionError, binary, compile_file, compile_text, lines, schema
+from description.report import Report
+from launcher.paths import TOP
+
+BAD = TOP / "images" / "bad"
+PROGRAM = b"TSRANAT1" + struct.pack(
+    "<7Q", 0x400000, 0x400040, 0x401000, 0x402000, 0x403000, 0x418000, 0
+)
+GUEST = """
+[domain.console]
+serves = ["console"]
+[guest.debian]
+kernel = "package:linux-image-cloud-amd64"
+memory = "64M"
+console = "console"
+"""
+
+
+def find_program(folder: Path, name: str) -> Optional[Path]:
+    """A build folder with three programs, and one file that is none."""
+    files = {name: PROGRAM for name in ("console", "uart16550", "sched_rr")}
+    files["noprogram"] = b"\x7fELF" + bytes(100)
+    if name not in files:
+        return None
+    path = folder / f"{name}.bin"
+    path.write_bytes(files[name])
+    return path
+
+
+class Bad(unittest.TestCase):
+    """Each file in images/bad has one mistake, and says in its second line what must be said."""
+
+
+def _bad(path: Path):
+    def test(self: unittest.TestCase) -> None:
+        expected = re.match(r"# expect (.*)", path.read_text().splitlines()[1])
+        assert expected, f"{path} says nothing about what to expect"
+        with tempfile.TemporaryDirectory() as name:
+            with self.assertRaises(DescriptionError) as caught:
+                compile_file(path, lambda program: find_program(Path(name), program), path.name)
+        self.assertEqual(caught.exception.messages, [f"{path.name}:{expected[1]}"])
+
+    return test
+
+
+for bad in sorted(BAD.glob("*.toml")):
+    setattr(Bad, "test_" + bad.stem.replace("-", "_"), _bad(bad))
+
+
+class Good(unittest.TestCase):
+    maxDiff = None
+
+    def compile(self, text: str) -> binary.Compiled:
+        return compile_text(text, "test", TOP / "images", None)
+
+    def domains(self, compiled: binary.Compiled) -> list[tuple]:
+        offset, count = struct.unpack_from("<II", compiled.data, 24)
+        size = binary.DOMAIN.size
+        return [binary.DOMAIN.unpack_from(compiled.data, offset + n * size) for n in range(count)]
+
+    def test_the_default_description_compiles(self) -> None:
+        compiled = compile_file(TOP / "images" / "default.toml", None)
+        self.assertEqual(len(self.domains(compiled)), 6)
+
+    def test_domids_follow_the_file_and_leave_out_taken_ones(self) -> None:
+        text = GUEST.replace("serves", "domid = 2\nserves") + "[domain.x]\n[domain.y]\n"
+        compiled = self.compile(text)
+        self.assertEqual([domain[4] for domain in self.domains(compiled)], [0, 2, 1, 3, 4])
+
+    def test_equal_kernels_are_one_module(self) -> None:
+        other = GUEST[GUEST.index("[guest") :].replace("guest.debian", "guest.other")
+        compiled = self.compile(GUEST + other)
+        self.assertEqual([module.name for module in compiled.modules], ["console", "debian.kernel"])
+
+    def test_same_text_gives_same_bytes(self) -> None:
+        self.assertEqual(self.compile(GUEST).data, self.compile(GUEST).data)
+
+    def test_any_size_of_memory_unit(self) -> None:
+        for text, pages in (("65536K", 16384), ("64MiB", 16384), ("2G", 524288)):
+            compiled = self.compile(GUEST.replace("64M", text))
+            self.assertEqual(self.domains(compiled)[2][8], pages)
+
+    def test_root_serves_its_control_connection(self) -> None:
+        text = '[connection.control]\nprotocol = "control"\nserver = "root"\nclient = "console"\n'
+        compiled = self.compile(GUEST + text)
+        offset, count = struct.unpack_from("<II", compiled.data, 40)
+        last = binary.CONNECTION.unpack_from(compiled.data, offset + (count - 1) * 32)
+        self.assertEqual(last[1:5], (4, 0, 1, 1))
+
+    def test_layout_is_that_of_the_header(self) -> None:
+        names = {
+            "system_header": binary.HEADER, "system_domain": binary.DOMAIN,
+            "system_resource": binary.RESOURCE, "system_connection": binary.CONNECTION,
+        }
+        checks = [
+            f"_Static_assert(sizeof(struct {name}) == {form.size});" for name, form in names.items()
+        ]
+        places = {"domid": 16, "vcpus": 20, "memory_pages": 24, "slice_us": 40, "map_handles": 56,
+                  "on_poweroff": 60, "restart_limit": 64, "priority": 76, "line": 80}
+        for field, offset in places.items():
+            place = f"__builtin_offsetof(struct system_domain, {field})"
+            checks.append(f"_Static_assert({place} == {offset});")
+        constants = {
+            "SYSTEM_MAGIC": binary.MAGIC, "SYSTEM_VERSION": binary.VERSION,
+            "SYSTEM_RES_IOPORTS": binary.RES_IOPORTS, "SYSTEM_RES_IRQ": binary.RES_IRQ,
+            "SYSTEM_RES_MMIO": binary.RES_MMIO, "SYSTEM_RES_LOG": binary.RES_LOG,
+            "SYSTEM_RES_CPU": binary.RES_CPU, "SYSTEM_MAX_DOMAINS": schema.MAX_DOMAINS,
+            "SYSTEM_MAX_RESOURCES": schema.MAX_RESOURCES,
+            "SYSTEM_MAX_CONNECTIONS": schema.MAX_CONNECTIONS,
+            "SYSTEM_CONN_CONSOLE": schema.PROTOCOLS["console"],
+            "SYSTEM_CONN_SERIAL": schema.PROTOCOLS["serial"],
+            "SYSTEM_CONN_CONTROL": schema.PROTOCOLS["control"],
+            **{f"SYSTEM_ON_{word.upper()}": number for number, word in enumerate(schema.ENDS)},
+        }
+        checks += [f"_Static_assert({name} == {value});" for name, value in constants.items()]
+        source = '#include "proto/system.h"\n' + "\n".join(checks)
+        result = subprocess.run(
+            ["gcc", "-std=gnu2x", "-fsyntax-only", "-I", TOP, "-x", "c", "-"],
+            input=source, capture_output=True, text=True, check=False,
+        )
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+
+class Scanner(unittest.TestCase):
+    def test_lines_of_keys_in_unusual_texts(self) -> None:
+        text = (
+            '# [not.this]\na = """\nb = 1\n"""\n[ x . "y z" ] # c\nc = [\n  1, # ]\n  "]",\n]\n'
+            "d.e = { f = 1 }\n[x]\ng = '''\n[h]'''\n\ni = 'a\\'\n"
+        )
+        found = lines.parse(text, Report("test"))[1]
+        places = {("a",): 2, ("x", "y z"): 5, ("x", "y z", "c"): 6, ("x", "y z", "d", "e"): 10,
+                  ("x", "y z", "d", "e", "f"): 10, ("x",): 11, ("x", "g"): 12, ("x", "i"): 15}
+        for path, line in places.items():
+            self.assertEqual(found.at(*path), line, path)
+        self.assertNotIn(("b",), found.lines)
+        self.assertNotIn(("h",), found.lines)
+
+
+class Command(unittest.TestCase):
+    def run_compiler(self, text: bytes, folder: Path) -> "subprocess.CompletedProcess[str]":
+        (folder / "in.toml").write_bytes(text)
+        compiler = TOP / "images" / "describe.py"
+        return subprocess.run(
+            [sys.executable, compiler, folder / "in.toml", folder / "out.bin"],
+            capture_output=True, text=True, check=False,
+        )
+
+    def test_a_mistake_leaves_the_old_output_alone(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "out.bin").write_bytes(b"old")
+            result = self.run_compiler(b"[domain.x]\nmemory = 3\n", folder)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("in.toml:2: domain.x: memory: found 3, expected", result.stderr)
+            self.assertEqual((folder / "out.bin").read_bytes(), b"old")
+            self.assertEqual(len(list(folder.iterdir())), 2)
+
+    def test_all_mistakes_are_told_at_once(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            text = b"[domain.x]\nmemory = 3\nirqs = 4\n[gest.y]\n"
+            self.assertEqual(len(self.run_compiler(text, Path(name)).stderr.splitlines()), 3)
+
+    def test_bytes_that_are_no_text(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            result = self.run_compiler(b"[domain.x]\n\xff\n", Path(name))
+            self.assertIn("in.toml:2: found a byte that is not UTF-8", result.stderr)
+
+
+class Reference(unittest.TestCase):
+    def test_every_key_is_in_the_reference(self) -> None:
+        text = (TOP / "docs" / "reference" / "description.md").read_text()
+        for kind, keys in schema.TABLES.items():
+            section = text[text.index(f"## [{kind}") :]
+            section = section[: section.find("\n## ", 3)]
+            for key in keys:
+                self.assertIn(f"| `{key}` |", section, f"{kind}: {key}")

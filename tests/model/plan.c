@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Waking and sleeping under two CPUs: the real sched/plan.c, event/channel.c and
+ * the blocking part of xen/sched_op.c, with three vCPUs of one domain, two in the
+ * plan of CPU 0 and one in that of CPU 1. Each CPU does what its vCPU or an
+ * interrupt would: sleep until an event, send events, pause and unpause vCPUs,
+ * yield, use up a budget, and then looks at its plan as the exit path does.
+ *
+ * Whenever both CPUs are between two operations:
+ *   - a vCPU is in one of its plan's sets exactly if nothing blocks it;
+ *   - one that sleeps until an event has none pending: no wake-up is lost;
+ *   - the CPU runs the first that is ready, or has been asked to look;
+ *   - runstates say what is so.
+ */
+#include "explore.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A plan of the real size would be copied for each state. */
+#include "proto/cap/cap.h"
+#undef PLAN_MAX
+#define PLAN_MAX 64U
+#include MODEL_PLAN
+#include MODEL_CHANNEL
+#include MODEL_SCHED_OP
+
+#define VCPUS      3
+#define MAX_STATES 6000000
+#define BUDGET     PLAN_BUDGET_MIN
+
+struct cpu model_cpus[EXPLORE_CPUS];
+struct lock tree_lock;
+
+static const unsigned home[VCPUS] = {0, 0, 1}; /* whose plan it is in */
+
+static struct world {
+	struct vcpu vcpus[VCPUS];
+	struct shared_info shared;
+	struct channel channels[64];
+	struct domain domain;
+	struct plan plans[EXPLORE_CPUS];
+	struct vcpu *table[VCPUS];
+	u64 now;
+	bool between[EXPLORE_CPUS];
+	u8 left[EXPLORE_CPUS];
+	bool yielded[EXPLORE_CPUS]; /* then a later entry may run for once */
+} world;
+
+struct setup {
+	const char *name;
+	unsigned operations[EXPLORE_CPUS];
+	u32 asleep; /* vCPUs that start paused */
+};
+
+static const struct setup setups[] = {
+	{"all run", {1, 1}, 0},
+	{"all run, two on CPU 0", {2, 1}, 0},
+	{"all run, two on CPU 1", {1, 2}, 0},
+	{"all run, two on both", {2, 2}, 0},
+	{"vCPU 0 paused", {1, 2}, 1},
+	{"CPU 0 idle", {0, 2}, 3},
+};
+static const struct setup *setup;
+
+/* --- What the core calls --- */
+
+void panic(const char *format, ...) {
+	(void)format;
+	explore_fail("an assertion of the core failed");
+}
+
+u64 time_now(void) { return world.now; }
+
+void timer_set_slice_end(u64 deadline) { this_cpu()->slice_end = deadline; }
+
+void lapic_send_ipi(u32 apic_id, u8 vector) { (void)apic_id, (void)vector; }
+
+void vcpu_switch(struct vcpu *from, struct vcpu *to) {
+	(void)from;
+	this_cpu()->current = to;
+}
+
+/* Nothing to run: the other CPU has to do something about it, or has nothing left to do. */
+void plan_wait_interrupt(void) {
+	world.between[explore_cpu()] = true;
+	explore_step();
+	world.between[explore_cpu()] = false;
+}
+
+void runstate_change(struct vcpu *v, u32 state, u64 now) {
+	(void)now;
+	v->runstate.state = state;
+}
+
+void runstate_leave(struct vcpu *v) { (void)v; }
+
+bool virq_is_global(u32 virq) { return virq != VIRQ_TIMER; }
+
+void poll_end(struct vcpu *v) { (void)v; }
+
+void poll_wake(struct domain *d, u32 port) { (void)d, (void)port; }
+
+long poll_wait(struct vcpu *v, const struct sched_poll *poll) {
+	(void)v, (void)poll;
+	return 0;
+}
+
+void irq_unbind(struct domain *d, u32 gsi) { (void)d, (void)gsi; }
+
+void timer_arm(struct timer *timer, u64 deadline) { (void)timer, (void)deadline; }
+
+void timer_cancel(struct timer *timer) { (void)timer; }
+
+void domain_shutdown(struct domain *d, u8 reason) { (void)d, (void)reason; }
+
+void timer_singleshot(struct vcpu *v, u64 deadline, u64 now) { (void)v, (void)deadline, (void)now; }
+
+struct domain *cap_resolve_domid(struct domain *caller, u16 domid, u32 rights, int *error) {
+	(void)domid, (void)rights, (void)error;
+	return caller;
+}
+
+struct cap *cap_lookup(struct domain *d, u64 slot, u32 type, u32 rights, int *error) {
+	(void)d, (void)slot, (void)type, (void)rights, (void)error;
+	return NULL;
+}
+
+int copy_from_guest(void *to, gva_t from, u64 size) {
+	(void)to, (void)from, (void)size;
+	return -EFAULT;
+}
+
+int copy_to_guest(gva_t to, const void *from, u64 size) {
+	(void)to, (void)from, (void)size;
+	return -EFAULT;
+}
+
+long hypercall_restart(void) { return -ERESTART; }
+
+/* --- Invariants --- */
+
+static bool in_set(const struct set *s, u32 i) { return s->words[i / 64] >> (i % 64) & 1; }
+
+static const char *check_vcpu(const struct vcpu *v) {
+	const struct plan *p = v->plan_private;
+	bool ready = in_set(p->ready, v->plan_index), spent = in_set(p->spent, v->plan_index);
+	u32 state = v->runstate.state;
+
+	if (ready && spent) return "a vCPU is in both sets";
+	if ((ready || spent) != !v->blocked_on) return "a set disagrees with blocked_on";
+	if ((v->blocked_on & BLOCK_EVENT) && v->info->evtchn_upcall_pending)
+		return "a vCPU sleeps although it has an event: the wake-up is lost";
+	if (p->running != v && v->blocked_on && state == RUNSTATE_running)
+		return "a blocked vCPU is said to run";
+	if (p->running == v && state != RUNSTATE_running) return "who runs is said not to";
+	return NULL;
+}
+
+static const char *check_cpu(unsigned cpu) {
+	struct plan *p = &world.plans[cpu];
+	struct vcpu *v = p->running;
+	u32 first = set_first(p->ready);
+	bool asked = model_cpus[cpu].current->work & WORK_SWITCH;
+
+	if (asked) return NULL;
+	if (v && v->blocked_on) return "a blocked vCPU runs";
+	if (v && first < v->plan_index && !world.yielded[cpu]) return "an earlier entry waits";
+	if (!v && (p->ready->summary || p->spent->summary)) return "the CPU idles with work to do";
+	return NULL;
+}
+
+static const char *check(void) {
+	const char *wrong = NULL;
+	unsigned i;
+
+	for (i = 0; i < EXPLORE_CPUS; i++)
+		if (!world.between[i]) return NULL;
+	for (i = 0; i < VCPUS && !wrong; i++) wrong = check_vcpu(&world.vcpus[i]);
+	for (i = 0; i < EXPLORE_CPUS && !wrong; i++) wrong = check_cpu(i);
+	return wrong;
+}
+
+/* --- What the CPUs do --- */
+
+enum { SEND, PAUSE = VCPUS, UNPAUSE = 2 * VCPUS, SLEEP = 3 * VCPUS, YIELD, TICK, KINDS };
+
+static unsigned count(unsigned cpu) { return world.left[cpu] ? KINDS : 0; }
+
+/* The guest takes its events, as its upcall handler would. */
+static void take_events(struct vcpu *v) {
+	atomic_store(&v->info->evtchn_upcall_pending, 0);
+	atomic_swap(&v->info->evtchn_pending_sel, 0);
+	atomic_and(&v->domain->shared->evtchn_pending[0], ~(2UL << v->id));
+}
+
+static void operate(unsigned kind) {
+	struct cpu *cpu = this_cpu();
+	struct vcpu *v = cpu->current;
+
+	if (kind < PAUSE) {
+		channel_set_pending(&world.domain, 1 + kind);
+	} else if (kind < UNPAUSE) {
+		vcpu_block(&world.vcpus[kind - PAUSE], BLOCK_PAUSED);
+	} else if (kind < SLEEP) {
+		vcpu_wake(&world.vcpus[kind - UNPAUSE], BLOCK_PAUSED);
+	} else if (kind == TICK) {
+		world.now += BUDGET;
+		plan_tick(cpu);
+	} else if (kind == YIELD) {
+		world.yielded[cpu->id] = true;
+		plan_yield(cpu);
+	} else {
+		block(v);
+	}
+}
+
+static void body(unsigned cpu) {
+	struct cpu *c = &model_cpus[cpu];
+
+	for (;;) {
+		world.between[cpu] = false;
+		while (atomic_load(&c->current->work) & (WORK_SWITCH | WORK_PAUSE))
+			plan_dispatch(c);
+		if (atomic_load(&c->current->info->evtchn_upcall_pending)) take_events(c->current);
+		world.between[cpu] = true;
+		unsigned kind = explore_choose(count);
+		world.between[cpu] = false;
+		world.left[cpu]--;
+		operate(kind);
+	}
+}
+
+static void prepare(void) {
+	unsigned i;
+
+	memset(&world, 0, sizeof(world));
+	memset(model_cpus, 0, sizeof(model_cpus));
+	memset(&bindings_lock, 0, sizeof(bindings_lock));
+	world.domain = (struct domain){.id = 1,
+				       .max_vcpus = VCPUS,
+				       .vcpus = world.table,
+				       .shared = &world.shared,
+				       .channels = world.channels,
+				       .event_ports = 64};
+	for (i = 0; i < EXPLORE_CPUS; i++) {
+		model_cpus[i].id = i;
+		plan_init(&model_cpus[i], &world.plans[i]);
+		world.left[i] = (u8)setup->operations[i];
+	}
+	for (i = 0; i < VCPUS; i++) {
+		struct vcpu *v = world.table[i] = &world.vcpus[i];
+		struct plan *p = &world.plans[home[i]];
+
+		*v = (struct vcpu){.cpu = &model_cpus[home[i]],
+				   .domain = &world.domain,
+				   .id = i,
+				   .info = &world.shared.vcpu_info[i],
+				   .plan_index = p->count,
+				   .plan_private = p,
+				   .runstate.state = RUNSTATE_runnable};
+		p->entries[p->count++] = (struct entry){.vcpu = v, .budget = BUDGET};
+		plan_place(p, v);
+		world.channels[1 + i] = (struct channel){.state = CHANNEL_IPI, .notify_vcpu = i};
+	}
+	/* Both CPUs are at work before anything happens. */
+	for (i = 0; i < EXPLORE_CPUS; i++) {
+		struct plan *p = &world.plans[i];
+
+		p->running = model_cpus[i].current = p->entries[0].vcpu;
+		p->running->runstate.state = RUNSTATE_running;
+	}
+	for (i = 0; i < VCPUS; i++)
+		if (setup->asleep >> i & 1) vcpu_block(&world.vcpus[i], BLOCK_PAUSED);
+}
+
+static const char *run(void) {
+	struct explore_result r;
+
+	prepare();
+	r = explore(body, check, MAX_STATES);
+	printf("# %s, %u and %u operations: %lu states, %lu steps, longest path %u%s%s\n",
+	       setup->name, setup->operations[0], setup->operations[1], r.states, r.transitions,
+	       r.depth, r.violation ? ": " : "", r.violation ? r.violation : "");
+	fflush(stdout);
+	return r.violation;
+}
+
+/* With --seeded-bug a violation is what is wanted. */
+int main(int argc, char **argv) {
+	bool seeded = argc > 1 && !strcmp(argv[1], "--seeded-bug");
+	bool found = false;
+	unsigned i;
+
+	for (i = 0; i < EXPLORE_CPUS; i++) {
+		struct plan *p = &world.plans[i];
+
+		/* Of the tables only what is used; the sets with them. */
+		explore_region(p, offsetof(struct plan, nobody));
+		explore_region(&p->sets, sizeof(p->sets));
+		explore_region(p->tables[0], VCPUS * sizeof(struct entry));
+		explore_region(&model_cpus[i].current, sizeof(void *));
+		explore_region(&model_cpus[i].slice_start, sizeof(u64));
+		explore_region(&model_cpus[i].idle, sizeof(bool));
+		explore_region(&model_cpus[i].slice_end, sizeof(u64));
+	}
+	for (i = 0; i < VCPUS; i++) {
+		struct vcpu *v = &world.vcpus[i];
+
+		explore_region(&v->cpu, sizeof(v->cpu));
+		explore_region(&v->work, sizeof(v->work));
+		explore_region(&v->blocked_on, sizeof(v->blocked_on));
+		explore_region(&v->runstate.state, sizeof(v->runstate.state));
+		explore_region(&world.shared.vcpu_info[i], 16);
+	}
+	explore_region(world.shared.evtchn_pending, 8);
+	explore_region(&world.domain.channel_lock, sizeof(struct lock));
+	explore_region(&world.now, sizeof(world) - offsetof(struct world, now));
+	for (i = 0; i < sizeof(setups) / sizeof(setups[0]) && !found; i++)
+		setup = &setups[i], found = run();
+	printf("%s 1 - plan: %s\n", found == seeded ? "ok" : "not ok",
+	       seeded ? "the seeded bug is found" : "nobody who can run is forgotten");
+	return found != seeded;
+}

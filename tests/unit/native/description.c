@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* root's own check of the system description: one mistake at a time. */
+#include "native.h"
+
+#include "description_image.h"
+#include "servers/root/description.h"
+
+static struct description_image image;
+static struct description checked;
+static uint32_t line;
+
+/* From memory of exactly that size, aligned as a boot module is. */
+static const char *check_bytes(size_t size) {
+	uint8_t *copy = aligned_alloc(8, ROUND_UP(size + 1, (size_t)8));
+	uint8_t *exact = copy + ROUND_UP(size + 1, (size_t)8) - ROUND_UP(size, (size_t)8);
+	const char *why;
+
+	CHECK(copy);
+	exact = size % 8 ? copy : exact;
+	memcpy(exact, &image, size);
+	why = description_check(exact, size, &checked, &line);
+	free(copy);
+	return why;
+}
+
+static const char *check_image(void) {
+	image_seal(&image);
+	return description_check(&image, sizeof(image), &checked, &line);
+}
+
+/* One field of a valid description gets a value that must be refused, with this word. */
+#define REFUSED(field, value, word)               \
+	do {                                      \
+		const char *why_;                 \
+		image_valid(&image);              \
+		image.field = value;              \
+		why_ = check_image();             \
+		CHECK(why_ &&strstr(why_, word)); \
+	} while (0)
+
+static void test_valid(void) {
+	image_valid(&image);
+	CHECK(!check_image());
+	CHECK(checked.domain_count == 5 && checked.resource_count == 4);
+	CHECK(!strcmp(description_string(&checked, checked.domains[3].name), "g1"));
+}
+
+static void test_header(void) {
+	REFUSED(header.magic, 1, "not a system description");
+	REFUSED(header.version, 2, "version");
+	REFUSED(header.total_size, sizeof(image) + 1, "truncated");
+	REFUSED(header.total_size, 8, "truncated");
+	REFUSED(header.domains, 4, "array");
+	REFUSED(header.domains, sizeof(image) - 8, "array");
+	REFUSED(header.domain_count, 0xffffffff, "array");
+	REFUSED(header.resource_count, 0x10000000, "array");
+	REFUSED(header.connections, 0xfffffff8, "array");
+	REFUSED(header.strings, sizeof(image) + 8, "strings");
+	REFUSED(header.strings_size, 0, "strings");
+	REFUSED(header.strings_size, sizeof(image), "strings");
+	REFUSED(strings[63], 'x', "strings");
+	REFUSED(strings[0], 'x', "strings");
+	REFUSED(header.name, 64, "name");
+	REFUSED(header.flags, 2, "flags");
+	REFUSED(header.exit_port, 0x10000, "exit port");
+	REFUSED(header.domain_count, 0, "no domain");
+	image_valid(&image);
+	image.domain[2].vcpus ^= 1;
+	CHECK(strstr(description_check(&image, sizeof(image), &checked, &line), "checksum"));
+}
+
+static void test_domains(void) {
+	REFUSED(domain[0].kind, SYSTEM_KIND_NATIVE, "root");
+	REFUSED(domain[0].domid, 7, "root");
+	REFUSED(domain[1].kind, 9, "kind");
+	REFUSED(domain[1].kind, SYSTEM_KIND_ROOT, "kind");
+	REFUSED(domain[1].domid, 0x7ff0, "domid");
+	REFUSED(domain[1].domid, 0, "domid");
+	REFUSED(domain[2].domid, 1, "same domid");
+	REFUSED(domain[2].name, 6, "same name");
+	REFUSED(domain[2].name, 64, "string");
+	REFUSED(domain[2].name, 0, "not a name");
+	REFUSED(strings[6], 'U', "not a name");
+	REFUSED(domain[2].cmdline, 0xffffffff, "string");
+	REFUSED(domain[2].module, 0, "image");
+	REFUSED(domain[2].vcpus, 2, "vCPUs");
+	REFUSED(domain[3].vcpus, 129, "vCPUs");
+	REFUSED(domain[3].memory_pages, 0, "memory");
+	REFUSED(domain[3].memory_pages, 257, "memory");
+	REFUSED(domain[3].maximum_pages, UINT64_MAX, "memory");
+	REFUSED(domain[3].event_ports, 65, "ports");
+	REFUSED(domain[3].grant_frames, 65, "tables");
+	REFUSED(domain[3].cap_slots, 1, "tables");
+	REFUSED(domain[3].on_crash, 3, "reaction");
+	REFUSED(domain[3].flags, 4, "flags");
+	REFUSED(domain[3].flags, SYSTEM_DOMAIN_F_POLICY, "policy");
+	CHECK(line == 30);
+}
+
+static void test_resources(void) {
+	REFUSED(resource[0].domain, 5, "cannot have it");
+	REFUSED(resource[0].domain, IMAGE_GUEST, "cannot have it");
+	REFUSED(resource[0].kind, 6, "kind");
+	REFUSED(resource[0].first, 0xfffc, "I/O ports");
+	REFUSED(resource[0].count, 0, "I/O ports");
+	REFUSED(resource[0].count, UINT64_MAX, "I/O ports");
+	REFUSED(resource[1].count, 2, "interrupt");
+	REFUSED(resource[1].first, 1024, "interrupt");
+	REFUSED(resource[2].flags, 8, "log");
+	REFUSED(resource[3].first, 0xfe000001, "device memory");
+	REFUSED(resource[3].count, UINT64_MAX - 0xfff, "device memory");
+	REFUSED(resource[1],
+		((struct system_resource){IMAGE_CONSOLE, SYSTEM_RES_IOPORTS, 0x3ff, 1, 0, 9}),
+		"twice");
+	CHECK(line == 9);
+}
+
+static void test_connections(void) {
+	REFUSED(connection[0].server, 5, "end");
+	REFUSED(connection[0].client, IMAGE_UART, "end");
+	REFUSED(connection[0].pages, 2, "page");
+	REFUSED(connection[0].server, IMAGE_GUEST, "serial");
+	REFUSED(connection[0].protocol, 9, "protocol");
+	REFUSED(connection[0].name, 64, "name");
+	REFUSED(connection[0].flags, 1, "flags");
+	REFUSED(connection[1].client, IMAGE_STORE, "console or store");
+	REFUSED(connection[2].protocol, SYSTEM_CONN_CONSOLE, "one of");
+	REFUSED(connection[3].server, IMAGE_UART, "control");
+	REFUSED(connection[3].client, IMAGE_GUEST, "control");
+	CHECK(line == 53);
+}
+
+static void test_damage(void) {
+	image_valid(&image);
+	for (size_t size = 0; size < sizeof(image); size++) CHECK(check_bytes(size));
+	for (unsigned i = 0; i < 20000; i++) {
+		image_valid(&image);
+		for (unsigned n = noise() % 4 + 1; n; n--)
+			((uint8_t *)&image)[noise() % sizeof(image)] = (uint8_t)noise();
+		check_image();
+	}
+}
+
+int main(void) {
+	static const struct test tests[] = {
+		{"a valid one", test_valid},       {"the header", test_header},
+		{"domains", test_domains},         {"resources", test_resources},
+		{"connections", test_connections}, {"damaged ones", test_damage},
+	};
+
+	return RUN("description", tests);
+}
