@@ -172,10 +172,15 @@ static bool stop_loop(struct pv_frame *frame) {
 /* A timer event takes the processor from a loop in user mode. */
 const char *test_user_events(void) {
 	struct pv_frame frame = {.rflags = 0x202};
-	uint32_t port = pv_bind_virq(VIRQ_TIMER);
-	struct evtchn_close close = {.port = port};
+	uint32_t port;
+	struct evtchn_close close;
 
 	selftest_user_init();
+	/* Xen's default tick, if it came before the port is unmasked, would leave it pending
+	 * and so keep the timer's own event away for ever. */
+	vcpu_op(VCPUOP_stop_periodic_timer, 0, NULL);
+	port = pv_bind_virq(VIRQ_TIMER);
+	close.port = port;
 	pv_trap_hook = stop_loop;
 	pv_event_mask(port, false);
 	hypercall(__HYPERVISOR_set_timer_op, pv_time_ns() + 2000000, 0, 0, 0);
