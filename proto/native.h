@@ -61,11 +61,14 @@ struct native_connection {
 	uint16_t role;     /* NATIVE_SERVER or NATIVE_CLIENT */
 	uint16_t peer_domid;
 	uint16_t ring_domid; /* who owns the ring page: root for native rings, the guest for
-				consoles */
-	uint32_t port;       /* event channel, connected by root; 0: not (peer not built yet) */
+				consoles and stores */
+	uint32_t port;       /* event channel, connected by root; 0: this kind has none */
 	uint32_t ring_ref;   /* grant reference of the first ring page, the others follow */
 	uint32_t ring_pages;
 	uint32_t peer_slot; /* Domain capability to the peer (GRANT, EVENT as needed), 0 = none */
+	uint32_t dma_slot;  /* DISK, server: DmaSpace capability of the client's device, the slots
+			       that are the server's; its range is in caps[]. 0 = none */
+	uint32_t flags;     /* by protocol, see proto/system.h */
 };
 #define NATIVE_SERVER 1U
 #define NATIVE_CLIENT 2U
@@ -114,17 +117,22 @@ struct boot_extent {
 #define BOOT_MAX_MODULES 64
 #define BOOT_MAX_EXTENTS 64
 
+#define BOOT_F_IOMMU    1U /* DmaSpaces are enforced */
+#define BOOT_F_INTREMAP 2U /* interrupts too: a device raises only what it was given */
+
 struct boot_info {
 	uint32_t modules, extents;
 	uint32_t cpus;
 	uint32_t cpu_slot;     /* Cpu capabilities: cpu_slot + n */
 	uint32_t irq_slot;     /* Irq: all lines */
+	uint32_t msi_slot;     /* Irq: all message-signalled ones */
 	uint32_t ioports_slot; /* IoPorts: all ports */
-	uint32_t mmio_slot;    /* Mmio: everything that is not RAM, 0 = none */
+	uint32_t mmio_slot;    /* Mmio: everything; RAM and the core's devices cannot be mapped */
 	uint32_t console_slot; /* Console: all rights */
 	uint32_t self_slot;    /* Domain: root itself, all rights */
 	uint32_t free_slot;    /* first empty slot; all after it are empty up to slot_end */
 	uint32_t slot_end;
+	uint32_t flags; /* BOOT_F_* */
 	uint32_t pad;
 	uint64_t tsc_khz;
 	uint64_t total_frames; /* RAM of the machine */
@@ -136,7 +144,7 @@ struct boot_info {
 
 _Static_assert(sizeof(struct native_image) == 64, "native_image layout");
 _Static_assert(sizeof(struct native_cap) == 16, "native_cap layout");
-_Static_assert(sizeof(struct native_connection) == 56, "native_connection layout");
+_Static_assert(sizeof(struct native_connection) == 64, "native_connection layout");
 _Static_assert(sizeof(struct native_start) <= 4096, "native_start fits a page");
 _Static_assert(sizeof(struct boot_info) <= 2 * 4096, "boot_info fits two pages");
 

@@ -18,12 +18,14 @@
 #include <stdint.h>
 
 #define SYSTEM_MAGIC   0x3153595341525354ULL /* "TSRASYS1" */
-#define SYSTEM_VERSION 1
+#define SYSTEM_VERSION 2
 #define SYSTEM_NONE    0xffffffffU
 
 #define SYSTEM_MAX_DOMAINS     2048
 #define SYSTEM_MAX_RESOURCES   4096
 #define SYSTEM_MAX_CONNECTIONS 4096
+#define SYSTEM_MAX_DEVICES     64
+#define SYSTEM_MAX_BLOBS       64
 
 struct system_header {
 	uint64_t magic;      /* SYSTEM_MAGIC */
@@ -34,6 +36,8 @@ struct system_header {
 	uint32_t domains, domain_count;
 	uint32_t resources, resource_count;
 	uint32_t connections, connection_count;
+	uint32_t devices, device_count;
+	uint32_t blobs, blob_count;
 	uint32_t strings, strings_size; /* pool; its last byte is NUL */
 	uint32_t flags;                 /* SYSTEM_F_* */
 	uint32_t exit_port;             /* I/O port of isa-debug-exit, 0 = none */
@@ -78,7 +82,7 @@ struct system_domain {
 	uint32_t
 		priority; /* order in the first plan: lower is earlier (drivers, servers, guests) */
 	uint32_t line;    /* line in the description, for messages */
-	uint32_t pad1;
+	uint32_t lifeboat_pages; /* natives: proto/lifeboat.h; 0 = none */
 };
 
 #define SYSTEM_RES_IOPORTS 1U /* first = port, count = ports */
@@ -96,6 +100,32 @@ struct system_resource {
 };
 
 /*
+ * One PCI function for one domain (the driver). Fields that are SYSTEM_ANY match
+ * everything; of the functions that match, in the order of their addresses, it is
+ * number `index` of those that no earlier record has taken.
+ */
+struct system_device {
+	uint32_t domain;                 /* index of the driver */
+	uint32_t vendor, device;         /* 16 bits, or SYSTEM_ANY */
+	uint32_t class_code, class_mask; /* 24 bits: base class, subclass, interface; mask 0: any */
+	uint32_t address;                /* bus << 8 | device << 3 | function, or SYSTEM_ANY */
+	uint32_t index;
+	uint32_t interrupts; /* most message-signalled interrupts it asks for, 1..16 */
+	uint32_t dma_slots;  /* pages of its DMA window, multiple of 512 */
+	uint32_t own_slots;  /* the first of them are the driver's, the rest its server's */
+	uint32_t line;
+	uint32_t pad;
+};
+#define SYSTEM_ANY 0xffffffffU
+
+/* Bytes of the description that are one domain's own affair: its SYSTEM_CONN_CONFIG. */
+struct system_blob {
+	uint32_t domain;       /* index */
+	uint32_t offset, size; /* from the start of the header; offset is a multiple of 8 */
+	uint32_t pad;
+};
+
+/*
  * Protocols of connections. The server owns the service; the client comes and
  * goes. SYSTEM_CONN_CONSOLE joins a guest (client) to a console server by the
  * Xen console ring; all others are native rings whose page root owns and both
@@ -106,6 +136,33 @@ struct system_resource {
 #define SYSTEM_CONN_STORE   3U /* guest xenstore ring (Xen ABI) */
 #define SYSTEM_CONN_CONTROL \
 	4U /* server is root: the client may send it commands, proto/control.h */
+/*
+ * Three that root makes by itself, behind the declared ones; they have no port.
+ * CONFIG: the domain's system_blob, read-only; its size in bytes is in
+ * native_connection.flags. LIFEBOAT: proto/lifeboat.h. PCI: the domain's device,
+ * read-only, proto/pci.h.
+ */
+#define SYSTEM_CONN_CONFIG   5U
+#define SYSTEM_CONN_LIFEBOAT 6U
+#define SYSTEM_CONN_PCI      7U
+/* Server is the bus domain, client is root; made by root. proto/pci.h */
+#define SYSTEM_CONN_BUS      8U
+/*
+ * A native domain as a client of the store: the Xen store ring (proto/xen/store.h)
+ * in a page of root's. flags: SYSTEM_XENBUS_*, which say for which kind of device
+ * it may make and change the frontends' and its own backend's nodes.
+ */
+#define SYSTEM_CONN_XENBUS   9U
+#define SYSTEM_XENBUS_VBD    1U /* device/vbd of the guests, backend/vbd of its own */
+#define SYSTEM_XENBUS_VIF    2U
+/*
+ * A guest (client) and the server of its disks. No page and no port: guest and
+ * server get capabilities to each other (the guest EVENT, the server GRANT, EVENT
+ * and INSPECT), and meet through the store.
+ */
+#define SYSTEM_CONN_BLOCK    10U
+/* The disk server and a disk driver (client), proto/blk.h. */
+#define SYSTEM_CONN_DISK     11U
 
 struct system_connection {
 	uint32_t name;           /* string, unique per domain on both sides */
@@ -117,7 +174,9 @@ struct system_connection {
 	uint32_t pad0;
 };
 
-_Static_assert(sizeof(struct system_header) == 64, "system_header layout");
+_Static_assert(sizeof(struct system_device) == 48, "system_device layout");
+_Static_assert(sizeof(struct system_blob) == 16, "system_blob layout");
+_Static_assert(sizeof(struct system_header) == 80, "system_header layout");
 _Static_assert(sizeof(struct system_domain) == 88, "system_domain layout");
 _Static_assert(sizeof(struct system_resource) == 32, "system_resource layout");
 _Static_assert(sizeof(struct system_connection) == 32, "system_connection layout");

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from .schema import ENDS, LOG_RIGHTS, OF_GUESTS, PROTOCOLS, Entry, System
 
-HEADER = struct.Struct("<Q14I")
+HEADER = struct.Struct("<Q18I")
 DOMAIN = struct.Struct("<IIIIHBBIQQIIIIIBBBBIIIIII")
 RESOURCE = struct.Struct("<IIQQII")
 CONNECTION = struct.Struct("<IIIIIIII")
 
 MAGIC = 0x3153595341525354
-VERSION = 1
+VERSION = 2
 F_EXIT_WITH_GUESTS = 1
 KIND_ROOT, KIND_NATIVE, KIND_GUEST = range(3)
 DOMAIN_F_AUTOSTART, DOMAIN_F_POLICY = 1, 2
@@ -165,7 +165,7 @@ def encode(system: System, folder: Path) -> Compiled:
     connections = _connections(system, index, strings)
 
     body, places = b"", []
-    for records in (domains, resources, connections):
+    for records in (domains, resources, connections, [], []):
         places += [HEADER.size + len(body), len(records)]
         body += b"".join(records)
     places += [HEADER.size + len(body), len(strings.data)]

@@ -32,10 +32,10 @@
 #define CAP_MEMORY   1U /* extent of machine frames: first = MFN, count = frames */
 #define CAP_DOMAIN   2U /* a domain: first = domid */
 #define CAP_CPU      3U /* a CPU's dispatch plan: first = cpu number */
-#define CAP_IRQ      4U /* interrupt lines: first = GSI, count = lines */
+#define CAP_IRQ      4U /* interrupts: first = GSI, or IRQ_MSI + n; count = how many */
 #define CAP_IOPORTS  5U /* I/O ports: first = port, count = ports */
 #define CAP_MMIO     6U /* device memory: first = MFN, count = frames */
-#define CAP_DMASPACE 7U
+#define CAP_DMASPACE 7U /* what one PCI function may reach: first = slot, count = slots */
 #define CAP_TRACE    8U
 #define CAP_CONSOLE  9U /* the core's log and panic console */
 #define CAP_TYPES    10U
@@ -56,6 +56,11 @@
 #define RIGHT_ACCOUNT    (1U << 2)
 /* Irq, IoPorts, Mmio */
 #define RIGHT_USE        (1U << 1)
+/* Irq: learn what a device must write to raise it */
+#define RIGHT_ROUTE      (1U << 2)
+/* DmaSpace */
+#define RIGHT_DMA_MAP    (1U << 1) /* map and unmap in the slots of the capability */
+#define RIGHT_DMA_EMPTY  (1U << 2) /* unmap everything, read the count of faults */
 /* Console, Trace */
 #define RIGHT_READ       (1U << 1)
 #define RIGHT_WRITE      (1U << 2)
@@ -66,7 +71,7 @@
 
 /*
  * CAP_COPY(slot, dst, rights, first, count): derive a child into the caller's
- * empty slot dst. rights must be a subset. For range types (Irq, IoPorts, Mmio)
+ * empty slot dst. rights must be a subset. For range types (Irq, IoPorts, Mmio, DmaSpace)
  * first and count narrow the range and must lie within it; 0, 0 is all of it,
  * and the only choice for the others. Memory cannot be copied (split it). Needs RIGHT_COPY.
  * -EEXIST: dst is not empty. -E2BIG: derivation would be deeper than CAP_MAX_DEPTH.
@@ -147,6 +152,26 @@ struct domain_create {
 	uint32_t pad;
 	char name[16]; /* NUL-terminated, for messages */
 };
+/*
+ * MEMORY_CREATE_DMASPACE(slot, dst, &struct dmaspace_create): makes the DmaSpace
+ * of one PCI function out of a FREE extent; dst receives its first capability,
+ * over all slots. With an IOMMU the function reaches nothing but what is mapped
+ * here from then on. -ENOMEM: the extent is smaller than `frames`. -EEXIST: the
+ * function has one. The extent is reclaimed (MEMORY_RECLAIM) when nothing is
+ * mapped: all capabilities to it go, and the function reaches nothing (with an
+ * IOMMU; without one it must have been quiesced).
+ */
+#define MEMORY_CREATE_DMASPACE 0x16
+
+struct dmaspace_create {
+	uint32_t source; /* PCI segment << 16 | bus << 8 | device << 3 | function */
+	uint32_t slots;  /* pages that can be mapped at once; multiple of 512, at most 65536 */
+	uint32_t frames; /* out: frames the object needs, also on -ENOMEM */
+	uint32_t flags;  /* out: DMASPACE_ENFORCED */
+	char name[16];   /* NUL-terminated: whose it is, for messages about faults */
+};
+#define DMASPACE_ENFORCED 1U /* an IOMMU enforces it; else its holder is trusted */
+
 /* No FPU for this domain: it is built without SSE, and its FPU use is a crash. */
 #define DOMAIN_NATIVE 1U
 
@@ -279,6 +304,75 @@ struct vcpu_account {
 /* IRQ_ACK(slot, gsi): handled; the line may interrupt again. */
 #define IRQ_ACK 0x42
 
+/*
+ * Message-signalled interrupts are Irqs from IRQ_MSI on, bound and acknowledged
+ * as lines are (flags 0): until the acknowledgement more of them are remembered
+ * as one.
+ */
+#define IRQ_MSI     0x1000U
+/*
+ * IRQ_MESSAGE(slot, irq, source, &struct irq_message) [ROUTE]: what the function
+ * (source as in dmaspace_create) is to write to raise this Irq. With interrupt
+ * remapping nobody else can raise it. A second call moves it to another source.
+ */
+#define IRQ_MESSAGE 0x43
+struct irq_message {
+	uint64_t address;
+	uint32_t data;
+	uint32_t pad;
+};
+
+/* --- DmaSpace --- */
+
+/*
+ * DMA_MAP(slot, &struct dma_map[n], n) [DMA_MAP]: each element maps one frame at
+ * one slot, which must lie in the capability's range and be empty. The frame is
+ * held (as by a grant mapping) until it is unmapped. status of each element is
+ * 0 or a negative errno: -EEXIST slot in use, -ERANGE not one of this capability's,
+ * -ESRCH -EPERM domid, -EINVAL not granted so, -EFAULT no such page, -EAGAIN the
+ * domain is being reset. n <= DMA_BATCH, else -EINVAL. The result is the number
+ * of elements whose status is 0. Restarts itself.
+ */
+#define DMA_MAP   0x71
+#define DMA_BATCH 512U
+struct dma_map {
+	uint32_t slot;
+	uint16_t domid;   /* who granted it; DOMID_SELF: a page of the caller's own */
+	uint16_t flags;   /* DMA_READONLY */
+	uint64_t what;    /* grant reference; DOMID_SELF: virtual address, page-aligned, that
+			     the caller has mapped (writable unless READONLY) */
+	uint64_t address; /* out: what the device says to reach it */
+	uint64_t machine; /* out: what a device behind no IOMMU says */
+	int32_t status;   /* out */
+	uint32_t pad;
+};
+#define DMA_READONLY 1U /* the device may read it, not write */
+
+/*
+ * DMA_UNMAP(slot, &uint32_t[n], n) [DMA_MAP]: empties these slots, n <= DMA_BATCH;
+ * the device can no longer reach the frames when this returns. Slots that are empty
+ * are passed over. Restarts itself.
+ */
+#define DMA_UNMAP 0x72
+/*
+ * DMA_READ(slot, first, &struct dma_map[n], n) [DMA_MAP]: what is mapped in the
+ * slots from first on, for the successor of the one who did; status -ENOENT: empty.
+ * Result: n.
+ */
+#define DMA_READ  0x73
+/* DMA_EMPTY(slot) [DMA_EMPTY]: empties all slots of the DmaSpace. Restarts itself. */
+#define DMA_EMPTY 0x74
+/* DMA_INFO(slot, &struct dma_info) [DMA_EMPTY] */
+#define DMA_INFO  0x75
+struct dma_info {
+	uint32_t source, flags; /* as in dmaspace_create */
+	uint32_t slots, mapped;
+	uint64_t faults;       /* accesses that were blocked since it was made */
+	uint64_t last_address; /* of the last one */
+	uint32_t last_reason;  /* as the unit says it; bit 31: it was a write */
+	uint32_t pad;
+};
+
 /* --- IoPorts (RIGHT_USE) --- */
 /* IOPORTS_ENABLE(slot): in and out on these ports work from now on, until the capability goes. */
 #define IOPORTS_ENABLE 0x51
@@ -307,6 +401,10 @@ struct vcpu_account {
 
 _Static_assert(sizeof(struct cap_info) == 32, "cap_info layout");
 _Static_assert(sizeof(struct domain_create) == 48, "domain_create layout");
+_Static_assert(sizeof(struct dmaspace_create) == 32, "dmaspace_create layout");
+_Static_assert(sizeof(struct irq_message) == 16, "irq_message layout");
+_Static_assert(sizeof(struct dma_map) == 40, "dma_map layout");
+_Static_assert(sizeof(struct dma_info) == 40, "dma_info layout");
 _Static_assert(sizeof(struct plan_entry) == 16, "plan_entry layout");
 _Static_assert(sizeof(struct domain_info) == 160, "domain_info layout");
 

@@ -48,7 +48,11 @@ static const char *check_header(const uint8_t *data, uint64_t size,
 	    !array_fits(header, header->resources, header->resource_count, SYSTEM_MAX_RESOURCES,
 			sizeof(struct system_resource)) ||
 	    !array_fits(header, header->connections, header->connection_count,
-			SYSTEM_MAX_CONNECTIONS, sizeof(struct system_connection)))
+			SYSTEM_MAX_CONNECTIONS, sizeof(struct system_connection)) ||
+	    !array_fits(header, header->devices, header->device_count, SYSTEM_MAX_DEVICES,
+			sizeof(struct system_device)) ||
+	    !array_fits(header, header->blobs, header->blob_count, SYSTEM_MAX_BLOBS,
+			sizeof(struct system_blob)))
 		return "one of its arrays lies outside of it";
 	if (header->strings > header->total_size || !header->strings_size ||
 	    header->strings_size > header->total_size - header->strings || data[header->strings] ||

@@ -47,7 +47,7 @@ static void test_valid(void) {
 
 static void test_header(void) {
 	REFUSED(header.magic, 1, "not a system description");
-	REFUSED(header.version, 2, "version");
+	REFUSED(header.version, SYSTEM_VERSION + 1, "version");
 	REFUSED(header.total_size, sizeof(image) + 1, "truncated");
 	REFUSED(header.total_size, 8, "truncated");
 	REFUSED(header.domains, 4, "array");
@@ -55,6 +55,10 @@ static void test_header(void) {
 	REFUSED(header.domain_count, 0xffffffff, "array");
 	REFUSED(header.resource_count, 0x10000000, "array");
 	REFUSED(header.connections, 0xfffffff8, "array");
+	REFUSED(header.devices, 4, "array");
+	REFUSED(header.device_count, SYSTEM_MAX_DEVICES + 1, "array");
+	REFUSED(header.blobs, 0xfffffff8, "array");
+	REFUSED(header.blob_count, 0xffffffff, "array");
 	REFUSED(header.strings, sizeof(image) + 8, "strings");
 	REFUSED(header.strings_size, 0, "strings");
 	REFUSED(header.strings_size, sizeof(image), "strings");

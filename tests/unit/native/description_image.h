@@ -13,6 +13,9 @@ struct description_image {
 	struct system_domain domain[5];
 	struct system_resource resource[4];
 	struct system_connection connection[4];
+	struct system_device device[2];
+	struct system_blob blob[1];
+	uint64_t content[2]; /* of the blob */
 	char strings[64];
 };
 
@@ -51,6 +54,8 @@ static inline void image_valid(struct description_image *image) {
 		.resource_count = 4,
 		.connections = offsetof(struct description_image, connection),
 		.connection_count = 4,
+		.devices = offsetof(struct description_image, device),
+		.blobs = offsetof(struct description_image, blob),
 		.strings = offsetof(struct description_image, strings),
 		.strings_size = sizeof(image->strings),
 	};
