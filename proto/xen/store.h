@@ -20,10 +20,23 @@ struct xenstore_domain_interface {
 	char rsp[XENSTORE_RING_SIZE]; /* replies and watch events */
 	uint32_t req_cons, req_prod;
 	uint32_t rsp_cons, rsp_prod;
-	uint32_t server_features;
-	uint32_t connection; /* 0: connected */
-	uint32_t error;
+	uint32_t server_features; /* XENSTORE_SERVER_FEATURE_* */
+	uint32_t connection;      /* 0: connected */
+	uint32_t error;           /* XENSTORE_ERROR_* */
 };
+
+/* The client may write XENSTORE_RECONNECT to connection and notify; it then leaves the ring
+ * alone until the server, with empty rings and nothing of the old connection left, writes 0. */
+#define XENSTORE_SERVER_FEATURE_RECONNECTION 1U
+#define XENSTORE_SERVER_FEATURE_ERROR        2U
+#define XENSTORE_CONNECTED                   0U
+#define XENSTORE_RECONNECT                   1U
+
+/* Why the server does not go on with this connection. */
+#define XENSTORE_ERROR_NONE    0U
+#define XENSTORE_ERROR_COMM    1U /* the server lost what it knew of it */
+#define XENSTORE_ERROR_RINGIDX 2U
+#define XENSTORE_ERROR_PROTO   3U
 
 struct xsd_sockmsg {
 	uint32_t type; /* XS_* */
