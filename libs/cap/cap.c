@@ -35,6 +35,10 @@ int cap_memory_create_domain(uint32_t slot, uint32_t to, struct domain_create *c
 	return (int)invoke(MEMORY_CREATE_DOMAIN, slot, to, (uintptr_t)create, 0, 0);
 }
 
+int cap_memory_create_dmaspace(uint32_t slot, uint32_t to, struct dmaspace_create *create) {
+	return (int)invoke(MEMORY_CREATE_DMASPACE, slot, to, (uintptr_t)create, 0, 0);
+}
+
 int cap_domain_info(uint32_t slot, struct domain_info *info) {
 	return (int)invoke(DOMAIN_INFO, slot, (uintptr_t)info, 0, 0, 0);
 }
@@ -76,7 +80,29 @@ int cap_irq_bind(uint32_t slot, uint32_t gsi, uint32_t port, uint32_t flags) {
 
 int cap_irq_ack(uint32_t slot, uint32_t gsi) { return (int)invoke(IRQ_ACK, slot, gsi, 0, 0, 0); }
 
+int cap_irq_message(uint32_t slot, uint32_t irq, uint32_t source, struct irq_message *message) {
+	return (int)invoke(IRQ_MESSAGE, slot, irq, source, (uintptr_t)message, 0);
+}
+
 int cap_ioports_enable(uint32_t slot) { return (int)invoke(IOPORTS_ENABLE, slot, 0, 0, 0, 0); }
+
+int cap_dma_map(uint32_t slot, struct dma_map *maps, uint32_t count) {
+	return (int)invoke(DMA_MAP, slot, (uintptr_t)maps, count, 0, 0);
+}
+
+int cap_dma_unmap(uint32_t slot, const uint32_t *slots, uint32_t count) {
+	return (int)invoke(DMA_UNMAP, slot, (uintptr_t)slots, count, 0, 0);
+}
+
+int cap_dma_read(uint32_t slot, uint32_t first, struct dma_map *maps, uint32_t count) {
+	return (int)invoke(DMA_READ, slot, first, (uintptr_t)maps, count, 0);
+}
+
+int cap_dma_empty(uint32_t slot) { return (int)invoke(DMA_EMPTY, slot, 0, 0, 0, 0); }
+
+int cap_dma_info(uint32_t slot, struct dma_info *info) {
+	return (int)invoke(DMA_INFO, slot, (uintptr_t)info, 0, 0, 0);
+}
 
 int64_t cap_console_read(uint32_t slot, void *buffer, size_t size, uint64_t *position) {
 	return invoke(CONSOLE_READ, slot, (uintptr_t)buffer, size, (uintptr_t)position, 0);

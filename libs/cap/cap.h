@@ -22,6 +22,9 @@ MUST_CHECK int cap_memory_give(uint32_t slot, uint32_t domain, uint64_t pfn);
 MUST_CHECK int cap_memory_reclaim(uint32_t slot);
 MUST_CHECK int cap_memory_create_domain(uint32_t slot, uint32_t to, struct domain_create *create);
 
+MUST_CHECK int cap_memory_create_dmaspace(uint32_t slot, uint32_t to,
+					  struct dmaspace_create *create);
+
 MUST_CHECK int cap_domain_info(uint32_t slot, struct domain_info *info);
 MUST_CHECK int cap_domain_set_context(uint32_t slot, uint32_t vcpu,
 				      const struct vcpu_guest_context *context);
@@ -40,7 +43,17 @@ MUST_CHECK int cap_plan_commit(uint32_t cpu, const struct plan_entry *entries, u
 /* Result: the port. */
 MUST_CHECK int cap_irq_bind(uint32_t slot, uint32_t gsi, uint32_t port, uint32_t flags);
 MUST_CHECK int cap_irq_ack(uint32_t slot, uint32_t gsi);
+MUST_CHECK int cap_irq_message(uint32_t slot, uint32_t irq, uint32_t source,
+			       struct irq_message *message);
 MUST_CHECK int cap_ioports_enable(uint32_t slot);
+
+/* Result: elements whose status is 0. */
+MUST_CHECK int cap_dma_map(uint32_t slot, struct dma_map *maps, uint32_t count);
+MUST_CHECK int cap_dma_unmap(uint32_t slot, const uint32_t *slots, uint32_t count);
+/* Result: count. */
+MUST_CHECK int cap_dma_read(uint32_t slot, uint32_t first, struct dma_map *maps, uint32_t count);
+MUST_CHECK int cap_dma_empty(uint32_t slot);
+MUST_CHECK int cap_dma_info(uint32_t slot, struct dma_info *info);
 
 /* Result: bytes read. */
 MUST_CHECK int64_t cap_console_read(uint32_t slot, void *buffer, size_t size, uint64_t *position);

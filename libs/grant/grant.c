@@ -26,7 +26,8 @@ static void unmap_page(void *at, uint32_t handle) {
 	(void)result;
 }
 
-int grant_map(struct grant_mapping *mapping, uint16_t domid, uint32_t ref, uint32_t pages) {
+static int map(struct grant_mapping *mapping, uint16_t domid, uint32_t ref, uint32_t pages,
+	       uint32_t flags) {
 	uint8_t *at;
 
 	rt_assert(!mapping->at, "one mapping at a time");
@@ -37,7 +38,7 @@ int grant_map(struct grant_mapping *mapping, uint16_t domid, uint32_t ref, uint3
 	for (uint32_t i = 0; i < pages; i++) {
 		struct gnttab_map_grant_ref op = {
 			.host_addr = (uintptr_t)at + i * PAGE_SIZE,
-			.flags = GNTMAP_host_map,
+			.flags = GNTMAP_host_map | flags,
 			.ref = ref + i,
 			.dom = domid,
 		};
@@ -55,6 +56,15 @@ int grant_map(struct grant_mapping *mapping, uint16_t domid, uint32_t ref, uint3
 	mapping->at = at;
 	mapping->pages = pages;
 	return 0;
+}
+
+int grant_map(struct grant_mapping *mapping, uint16_t domid, uint32_t ref, uint32_t pages) {
+	return map(mapping, domid, ref, pages, 0);
+}
+
+int grant_map_readonly(struct grant_mapping *mapping, uint16_t domid, uint32_t ref,
+		       uint32_t pages) {
+	return map(mapping, domid, ref, pages, GNTMAP_readonly);
 }
 
 void grant_unmap(struct grant_mapping *mapping) {

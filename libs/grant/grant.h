@@ -5,13 +5,13 @@
 
 #include "libs/rt/rt.h"
 
+#define GRANT_MAPPING_PAGES 16
+
 struct grant_mapping {
 	void *at; /* NULL: nothing mapped */
 	uint32_t pages;
-	uint32_t handles[8];
+	uint32_t handles[GRANT_MAPPING_PAGES];
 };
-
-#define GRANT_MAPPING_PAGES 8
 
 /*
  * Maps `pages` grants from ref on, readable and writable, at adjacent pages.
@@ -20,6 +20,9 @@ struct grant_mapping {
  */
 MUST_CHECK int grant_map(struct grant_mapping *mapping, uint16_t domid, uint32_t ref,
 			 uint32_t pages);
+/* The same for grants that may only be read. */
+MUST_CHECK int grant_map_readonly(struct grant_mapping *mapping, uint16_t domid, uint32_t ref,
+				  uint32_t pages);
 /* Unmaps, if anything is mapped. */
 void grant_unmap(struct grant_mapping *mapping);
 
