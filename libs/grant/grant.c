@@ -26,6 +26,21 @@ static void unmap_page(void *at, uint32_t handle) {
 	(void)result;
 }
 
+/* refs: one for each page; NULL: from ref on. */
+static int map_page(void *at, uint16_t domid, uint32_t ref, uint32_t flags, uint32_t *handle) {
+	struct gnttab_map_grant_ref op = {
+		.host_addr = (uintptr_t)at,
+		.flags = GNTMAP_host_map | flags,
+		.ref = ref,
+		.dom = domid,
+	};
+	int64_t result = hypercall4(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref,
+				    (uintptr_t)&op, 1, 0);
+
+	*handle = op.handle;
+	return result ? (int)result : status_errno(op.status);
+}
+
 static int map(struct grant_mapping *mapping, uint16_t domid, uint32_t ref, uint32_t pages,
 	       uint32_t flags) {
 	uint8_t *at;
@@ -36,35 +51,44 @@ static int map(struct grant_mapping *mapping, uint16_t domid, uint32_t ref, uint
 	if (!at) return -XEN_ENOMEM;
 
 	for (uint32_t i = 0; i < pages; i++) {
-		struct gnttab_map_grant_ref op = {
-			.host_addr = (uintptr_t)at + i * PAGE_SIZE,
-			.flags = GNTMAP_host_map | flags,
-			.ref = ref + i,
-			.dom = domid,
-		};
-		int64_t result = hypercall4(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref,
-					    (uintptr_t)&op, 1, 0);
-		int error = result ? (int)result : status_errno(op.status);
+		int error =
+			map_page(at + i * PAGE_SIZE, domid, ref + i, flags, &mapping->handles[i]);
 
 		if (error) {
 			while (i--) unmap_page(at + i * PAGE_SIZE, mapping->handles[i]);
 			window_give_back(at, pages);
 			return error;
 		}
-		mapping->handles[i] = op.handle;
 	}
 	mapping->at = at;
 	mapping->pages = pages;
 	return 0;
 }
 
+int grant_map_for_life(void **at, uint16_t domid, uint32_t ref, uint32_t pages) {
+	uint8_t *first = window_take(pages);
+	uint32_t handle;
+	int error = 0;
+
+	*at = first;
+	if (!first) return -XEN_ENOMEM;
+	for (uint32_t i = 0; i < pages && !error; i++)
+		error = map_page(first + i * PAGE_SIZE, domid, ref + i, 0, &handle);
+	return error;
+}
+
 int grant_map(struct grant_mapping *mapping, uint16_t domid, uint32_t ref, uint32_t pages) {
-	return map(mapping, domid, ref, pages, 0);
+	return map(mapping, domid, NULL, ref, pages, 0);
 }
 
 int grant_map_readonly(struct grant_mapping *mapping, uint16_t domid, uint32_t ref,
 		       uint32_t pages) {
-	return map(mapping, domid, ref, pages, GNTMAP_readonly);
+	return map(mapping, domid, NULL, ref, pages, GNTMAP_readonly);
+}
+
+int grant_map_refs(struct grant_mapping *mapping, uint16_t domid, const uint32_t *refs,
+		   uint32_t pages) {
+	return map(mapping, domid, refs, 0, pages, 0);
 }
 
 void grant_unmap(struct grant_mapping *mapping) {

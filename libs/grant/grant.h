@@ -23,6 +23,14 @@ MUST_CHECK int grant_map(struct grant_mapping *mapping, uint16_t domid, uint32_t
 /* The same for grants that may only be read. */
 MUST_CHECK int grant_map_readonly(struct grant_mapping *mapping, uint16_t domid, uint32_t ref,
 				  uint32_t pages);
+/* The same for grants that are not in a row: a guest's ring of several pages. */
+MUST_CHECK int grant_map_refs(struct grant_mapping *mapping, uint16_t domid, const uint32_t *refs,
+			      uint32_t pages);
+/*
+ * As grant_map(), of any number of pages that the window has room for, and for as
+ * long as the domain lives: what was mapped before one was refused stays mapped.
+ */
+MUST_CHECK int grant_map_for_life(void **at, uint16_t domid, uint32_t ref, uint32_t pages);
 /* Unmaps, if anything is mapped. */
 void grant_unmap(struct grant_mapping *mapping);
 
