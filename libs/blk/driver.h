@@ -51,6 +51,11 @@ struct blk_driver_ops {
 
 #define BLK_DRIVER_BUDGET 64U /* requests taken per wake-up */
 
+#define BLK_DRIVER_OFFLINE   0U /* the disks are not known yet */
+#define BLK_DRIVER_IDLE      1U /* no session */
+#define BLK_DRIVER_QUIESCING 2U /* quiesce() said: later */
+#define BLK_DRIVER_UP        3U
+
 struct blk_driver {
 	const struct blk_driver_ops *ops;
 	void *device;
@@ -58,12 +63,14 @@ struct blk_driver {
 	struct blk_completion *completions; /* shared */
 	const uint64_t (*words)[2];         /* shared: the request ring */
 	uint32_t port;
-	uint32_t incarnation;          /* ours + 1, as in blk_page.driver */
-	uint32_t session;              /* 0: none */
-	uint32_t consumed, released;   /* request words: taken; as the server knows it */
-	uint32_t completed, published; /* completions: written; as the server knows it */
-	bool quiescing;                /* quiesce() said: later */
-	bool stalled;                  /* `request` waits for room in the device */
+	uint32_t incarnation; /* ours + 1, as in blk_page.driver */
+	uint32_t state;       /* BLK_DRIVER_* */
+	uint32_t session;     /* the last one; it is on only in BLK_DRIVER_UP */
+	uint32_t consumed;    /* request words taken */
+	uint32_t released;    /* of them, as the server knows */
+	uint32_t completed;   /* completions written */
+	uint32_t published;   /* of them, as the server knows */
+	bool stalled;         /* `request` waits for room in the device */
 	uint32_t disk_count;
 	uint64_t outstanding[BLK_TAGS / 64];
 	struct blk_request request;
@@ -85,11 +92,13 @@ void blk_driver_start(struct blk_driver *driver, void *pages, uint32_t port, uin
 		      const struct blk_driver_ops *ops, void *device);
 
 /*
- * Says what disk n (below BLK_MAX_DISKS, in any order, before blk_driver_online())
- * is. A disk that is not described is not there. The fields must make sense:
- * block 512 or 4096, sectors in whole blocks, 1 to BLK_MAX_SEGMENTS segments.
+ * Says what disk n (in any order, before blk_driver_online()) is. A disk that is
+ * not described is not there. False, and it is not there either: n is not below
+ * BLK_MAX_DISKS, or the fields make no sense. They do when block is 512 or 4096,
+ * sectors are whole blocks and fit 64 bits in bytes, max_segments is 1 to
+ * BLK_MAX_SEGMENTS, max_sectors at least one block.
  */
-void blk_driver_disk(struct blk_driver *driver, uint32_t n, const struct blk_disk *disk);
+MUST_CHECK bool blk_driver_disk(struct blk_driver *driver, uint32_t n, const struct blk_disk *disk);
 /* The disks are ready: tells the server. flags: BLK_PAGE_*. */
 void blk_driver_online(struct blk_driver *driver, uint32_t flags);
 

@@ -65,7 +65,7 @@ struct blk_server {
 	uint32_t sessions, broken, bad_tags, bad_status, bad_disks;
 };
 
-/* Maps the connection. 0, or as grant_map(). */
+/* Maps the connection. 0; -ENOSPC: it has too few pages; or as grant_map(). */
 MUST_CHECK int blk_server_attach(struct blk_server *server,
 				 const struct native_connection *connection,
 				 const struct blk_server_ops *ops, void *context);

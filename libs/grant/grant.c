@@ -26,7 +26,6 @@ static void unmap_page(void *at, uint32_t handle) {
 	(void)result;
 }
 
-/* refs: one for each page; NULL: from ref on. */
 static int map_page(void *at, uint16_t domid, uint32_t ref, uint32_t flags, uint32_t *handle) {
 	struct gnttab_map_grant_ref op = {
 		.host_addr = (uintptr_t)at,
@@ -41,8 +40,9 @@ static int map_page(void *at, uint16_t domid, uint32_t ref, uint32_t flags, uint
 	return result ? (int)result : status_errno(op.status);
 }
 
-static int map(struct grant_mapping *mapping, uint16_t domid, uint32_t ref, uint32_t pages,
-	       uint32_t flags) {
+/* refs: one for each page; NULL: from ref on. */
+static int map(struct grant_mapping *mapping, uint16_t domid, const uint32_t *refs, uint32_t ref,
+	       uint32_t pages, uint32_t flags) {
 	uint8_t *at;
 
 	rt_assert(!mapping->at, "one mapping at a time");
@@ -51,8 +51,8 @@ static int map(struct grant_mapping *mapping, uint16_t domid, uint32_t ref, uint
 	if (!at) return -XEN_ENOMEM;
 
 	for (uint32_t i = 0; i < pages; i++) {
-		int error =
-			map_page(at + i * PAGE_SIZE, domid, ref + i, flags, &mapping->handles[i]);
+		int error = map_page(at + i * PAGE_SIZE, domid, refs ? refs[i] : ref + i, flags,
+				     &mapping->handles[i]);
 
 		if (error) {
 			while (i--) unmap_page(at + i * PAGE_SIZE, mapping->handles[i]);

@@ -23,6 +23,7 @@ struct lifeboat {
 	bool adopted;       /* false: data is zero; true: it is what a predecessor left */
 	uint32_t adoptions; /* by how many incarnations so far, this one included */
 	uint32_t rejected;  /* how often what was found could not be used */
+	struct lifeboat_header laid_out; /* the header as it should be; counters and magic 0 */
 };
 
 /*
