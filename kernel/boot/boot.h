@@ -88,7 +88,7 @@ paddr_t boot_alloc(u64 frames);
 void memory_build(const struct boot_params *params);
 /* Nothing is allocated any more: what is left becomes the first domain's Memory. */
 const struct range_list *memory_finish(void);
-/* Maps device registers, uncached. Boot only. */
+/* Maps a page of device registers, uncached; it is the core's from then on. Boot only. */
 volatile void *map_device(paddr_t address);
 
 /* --- boot/first_domain.c --- */

@@ -223,7 +223,10 @@ void first_domain_equip(struct domain *d, const struct boot_params *params,
 
 	cap_boot(d, info->self_slot = slot++, CAP_DOMAIN, d->id, 1, 0);
 	cap_boot(d, info->irq_slot = slot++, CAP_IRQ, 0, ioapic_lines, 0);
+	cap_boot(d, info->msi_slot = slot++, CAP_IRQ, IRQ_MSI, MSI_LINES, 0);
 	cap_boot(d, info->ioports_slot = slot++, CAP_IOPORTS, 0, 0x10000, 0);
+	cap_boot(d, info->mmio_slot = slot++, CAP_MMIO, 0,
+		 1UL << (features.physical_bits - PAGE_SHIFT), 0);
 	cap_boot(d, info->console_slot = slot++, CAP_CONSOLE, 0, 1, 0);
 	info->cpus = cpu_count;
 	info->cpu_slot = slot;

@@ -34,7 +34,6 @@ u64 *m2p;
 
 static struct range_list free_memory;
 static struct range bump; /* what boot_alloc has left */
-static u64 devices;       /* pages mapped at DEVICE_BASE */
 
 static paddr_t core_paddr(const void *p) { return (u64)p - CORE_BASE; }
 
@@ -168,7 +167,11 @@ void memory_build(const struct boot_params *params) {
 	paddr_t frames = boot_alloc(table_frames()), table = boot_alloc(m2p_frames());
 
 	frame_table = paddr_to_virt(frames);
-	for (mfn_t mfn = 0; mfn < frame_count; mfn++) frame_table[mfn].state = FRAME_CORE;
+	for (mfn_t mfn = 0; mfn < frame_count; mfn++) frame_table[mfn].state = FRAME_DEVICE;
+	for (u32 i = 0; i < params->ram.count; i++)
+		for (mfn_t mfn = params->ram.range[i].start >> PAGE_SHIFT;
+		     mfn < MIN(params->ram.range[i].end >> PAGE_SHIFT, frame_count); mfn++)
+			frame_table[mfn].state = FRAME_CORE;
 	m2p = paddr_to_virt(table);
 	memset(m2p, 0xff, m2p_frames() * PAGE_SIZE);
 
@@ -183,8 +186,10 @@ void memory_build(const struct boot_params *params) {
 }
 
 volatile void *map_device(paddr_t address) {
-	u64 va = DEVICE_BASE + devices++ * PAGE_SIZE;
+	u64 va = DEVICE_BASE + core_device_count * PAGE_SIZE;
 
+	if (core_device_count == CORE_DEVICES_MAX) boot_refuse("too many interrupt controllers");
+	core_devices[core_device_count++] = address >> PAGE_SHIFT;
 	map(va, address & PAGE_MASK, PAGE_SIZE, DEVICE);
 	return (volatile void *)(va + (address & ~PAGE_MASK));
 }

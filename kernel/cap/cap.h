@@ -23,6 +23,7 @@
 #include "proto/cap/cap.h"
 
 struct domain;
+struct dmaspace;
 
 struct cap {
 	/* One word (cap_head): lookups without the lock read it at once. */
@@ -30,9 +31,13 @@ struct cap {
 	u8 state; /* Memory: MEMORY_STATE_* */
 	u16 rights;
 	u16 depth;
-	u16 flags;             /* CAP_F_* */
-	u64 first, count;      /* ranges; Domain: first = domid */
-	struct domain *domain; /* Domain: which. Memory GIVEN: to whom; OBJECT: what it holds */
+	u16 flags;        /* CAP_F_* */
+	u64 first, count; /* ranges; Domain: first = domid */
+	union {
+		struct domain
+			*domain; /* Domain: which. Memory GIVEN: to whom; OBJECT: made of it */
+		struct dmaspace *space; /* DmaSpace: which. Memory with CAP_F_SPACE: made of it */
+	};
 	struct cap *next, *previous; /* derivation list */
 	struct cap *next_extent;     /* Memory GIVEN: the domain's extents */
 	struct domain *holder;       /* whose table this slot is in */
@@ -43,6 +48,7 @@ struct cap {
 	1U /* Memory: not scrubbed at the next give: a boot module, or zeroes already */
 #define CAP_F_ENABLED       2U /* IoPorts, Irq: used by its holder; to be undone when it goes */
 #define CAP_F_WATCH         4U /* Domain: its holder watches through it */
+#define CAP_F_SPACE         8U /* Memory OBJECT: holds a DmaSpace, not a Domain */
 /* Memory: the long operation under way (MEMORY_*), 0 = none. */
 #define CAP_F_PENDING       0xff00U
 #define CAP_F_PENDING_SHIFT 8

@@ -15,7 +15,7 @@
 static const struct cap no_cap;
 
 static inline bool is_range(u32 type) {
-	return type == CAP_IRQ || type == CAP_IOPORTS || type == CAP_MMIO;
+	return type == CAP_IRQ || type == CAP_IOPORTS || type == CAP_MMIO || type == CAP_DMASPACE;
 }
 
 /* The head goes last when a slot is filled, and first when it is emptied. */

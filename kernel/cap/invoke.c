@@ -10,6 +10,7 @@
 #include "cap/invoke.h"
 #include "domain/domain.h"
 #include "entry/hypercall.h"
+#include "iommu/dma.h"
 #include "mem/memory.h"
 
 #define ANY_TYPE CAP_TYPES       /* any capability */
@@ -34,6 +35,7 @@ static const struct operation operations[] = {
 	[MEMORY_GIVE] = {memory_give, CAP_MEMORY, 2, RIGHT_MEMORY_USE},
 	[MEMORY_RECLAIM] = {memory_reclaim, CAP_MEMORY, 0, RIGHT_MEMORY_USE},
 	[MEMORY_CREATE_DOMAIN] = {memory_create_domain, CAP_MEMORY, 2, RIGHT_MEMORY_USE},
+	[MEMORY_CREATE_DMASPACE] = {memory_create_dmaspace, CAP_MEMORY, 2, RIGHT_MEMORY_USE},
 
 	[DOMAIN_INFO] = {domain_op_info, CAP_DOMAIN, 1, RIGHT_INSPECT},
 	[DOMAIN_SET_CONTEXT] = {domain_op_set_context, CAP_DOMAIN, 2, RIGHT_CONTROL},
@@ -54,7 +56,15 @@ static const struct operation operations[] = {
 
 	[IRQ_BIND] = {irq_op_bind, CAP_IRQ, 3, RIGHT_USE},
 	[IRQ_ACK] = {irq_op_acknowledge, CAP_IRQ, 1, RIGHT_USE},
+	[IRQ_MESSAGE] = {irq_op_message, CAP_IRQ, 3, RIGHT_ROUTE},
 	[IOPORTS_ENABLE] = {ioports_op_enable, CAP_IOPORTS, 0, RIGHT_USE},
+
+	[DMA_MAP] = {dma_op_map, CAP_DMASPACE, 2, RIGHT_DMA_MAP},
+	[DMA_UNMAP] = {dma_op_unmap, CAP_DMASPACE, 2, RIGHT_DMA_MAP},
+	[DMA_READ] = {dma_op_read, CAP_DMASPACE, 3, RIGHT_DMA_MAP},
+	[DMA_EMPTY] = {dma_op_empty, CAP_DMASPACE, 1, RIGHT_DMA_EMPTY},
+	[DMA_INFO] = {dma_op_info, CAP_DMASPACE, 1, RIGHT_DMA_EMPTY},
+
 	[CONSOLE_READ] = {console_op_read, CAP_CONSOLE, 3, RIGHT_READ},
 	[CONSOLE_WRITE] = {console_op_write, CAP_CONSOLE, 2, RIGHT_WRITE},
 };

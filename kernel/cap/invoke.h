@@ -46,6 +46,7 @@ long cpu_op_account(struct invocation *in) REQUIRES(tree_lock);
 long vcpu_op_account(struct invocation *in) REQUIRES(tree_lock);
 long irq_op_bind(struct invocation *in) REQUIRES(tree_lock);
 long irq_op_acknowledge(struct invocation *in) REQUIRES(tree_lock);
+long irq_op_message(struct invocation *in) REQUIRES(tree_lock);
 long ioports_op_enable(struct invocation *in) REQUIRES(tree_lock);
 long console_op_read(struct invocation *in) REQUIRES(tree_lock);
 long console_op_write(struct invocation *in) REQUIRES(tree_lock);

@@ -70,8 +70,9 @@ void fpu_set_ts(struct vcpu *v, bool ts); /* virtual CR0.TS of the current vCPU 
 MUST_CHECK bool fpu_set_xcr0(struct vcpu *v, u64 xcr0);
 
 /* Vectors. */
-#define VECTOR_IRQ_FIRST 0x30 /* + GSI index while there are few; see event/irq.c */
+#define VECTOR_IRQ_FIRST 0x30 /* + number of the line; the last MSI_LINES are messages' */
 #define VECTOR_IRQ_LAST  0xef
+#define MSI_LINES        64
 #define VECTOR_TIMER     0xf0
 #define VECTOR_KICK      0xf1
 #define VECTOR_SPURIOUS  0xff

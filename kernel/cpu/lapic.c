@@ -63,12 +63,13 @@ static void calibrate(void) {
 
 void lapic_init(void) {
 	u64 base = rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE;
+	volatile char *page = map_device(acpi.lapic); /* nobody else's, even if it is not used */
 	u32 id;
 
 	if (features.x2apic)
 		base |= APIC_BASE_X2;
 	else
-		registers = map_device(acpi.lapic);
+		registers = page;
 	wrmsr(MSR_APIC_BASE, base);
 	id = lapic_read(REG_ID);
 	this_cpu()->apic_id = registers ? id >> 24 : id;

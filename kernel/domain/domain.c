@@ -21,7 +21,7 @@
 #include "lib/log.h"
 #include "lib/printf.h"
 #include "lib/string.h"
-#include "mem/frame.h"
+#include "mem/memory.h"
 #include "sched/plan.h"
 
 /* All domains, linked by domain.next. */
@@ -89,12 +89,9 @@ u64 domain_object_frames(const struct domain_create *create) {
 
 /* The object's frames are the core's; the guest may map those that it shares. */
 static void claim_frames(struct domain *d) {
-	mfn_t shared = virt_to_mfn(d->shared), mfn;
+	mfn_t mfn = virt_to_mfn(d->shared);
 
-	for (mfn = d->mfn; mfn < shared; mfn++) {
-		atomic_store(&mfn_to_frame(mfn)->state, FRAME_CORE);
-		m2p[mfn] = M2P_INVALID;
-	}
+	frames_claim(d->mfn, mfn - d->mfn);
 	for (; mfn < d->mfn + d->size_frames; mfn++) {
 		frame_share(mfn_to_frame(mfn), d);
 		m2p[mfn] = M2P_SHARED;
@@ -159,7 +156,6 @@ static bool shared_pages_unused(const struct domain *d) {
 
 bool domain_dissolve(struct domain *d) {
 	struct domain **link = &domains;
-	mfn_t mfn;
 
 	if (!d->destroying || !domain_is_quiet(d) || d->cap_count || d->extents || d->pages ||
 	    !shared_pages_unused(d))
@@ -168,13 +164,7 @@ bool domain_dissolve(struct domain *d) {
 	while (*link != d) link = &(*link)->next;
 	*link = d->next;
 	lock_drop(&domains_lock);
-	for (mfn = d->mfn; mfn < d->mfn + d->size_frames; mfn++) {
-		struct frame *f = mfn_to_frame(mfn);
-
-		f->owner = f->progress = 0;
-		atomic_store(&f->state, 0);
-		m2p[mfn] = M2P_INVALID;
-	}
+	frames_disclaim(d->mfn, d->size_frames);
 	return true;
 }
 

@@ -194,8 +194,8 @@ int channel_connect(struct domain *a, u32 port_a, struct domain *b, u32 port_b) 
 	return 0;
 }
 
-long channel_bind_pirq(struct domain *d, u32 port, u32 gsi) {
-	struct channel value = {.state = CHANNEL_PIRQ, .remote_port = gsi};
+long channel_bind_pirq(struct domain *d, u32 port, u32 irq) {
+	struct channel value = {.state = CHANNEL_PIRQ, .remote_port = irq};
 	long result = port;
 
 	if (!port_ok(d, port)) return -EINVAL;

@@ -23,7 +23,7 @@ struct channel {
 	u8 state; /* enum channel_state */
 	u8 virq;
 	u16 remote_domid;      /* UNBOUND, INTERDOMAIN */
-	u32 remote_port;       /* INTERDOMAIN; PIRQ: GSI */
+	u32 remote_port;       /* INTERDOMAIN; PIRQ: which */
 	u32 notify_vcpu;       /* also read without a lock */
 	struct domain *remote; /* INTERDOMAIN */
 };
@@ -60,17 +60,19 @@ int channel_connect(struct domain *a, u32 port_a, struct domain *b, u32 port_b);
 MUST_CHECK int channel_reset(struct domain *d);
 
 /* For irq.c: makes a port (0 = any) the line's; the port, or -errno. And back. */
-long channel_bind_pirq(struct domain *d, u32 port, u32 gsi);
+long channel_bind_pirq(struct domain *d, u32 port, u32 irq);
 void channel_close(struct domain *d, u32 port);
 
-/* event/irq.c: interrupt lines. */
-int irq_bind(struct domain *d, u32 gsi, u32 port, u32 flags);
-int irq_acknowledge(struct domain *d, u32 gsi);
-/* The capability to these lines is gone: they are masked, their ports closed. */
+/* event/irq.c: interrupts of devices, `irq` a GSI, or IRQ_MSI + n. */
+int irq_bind(struct domain *d, u32 irq, u32 port, u32 flags);
+int irq_acknowledge(struct domain *d, u32 irq);
+/* What the device `source` is to write to raise a message-signalled one. */
+int irq_message(u32 irq, u32 source, struct irq_message *message);
+/* The capability to these interrupts is gone: they are masked, their ports closed. */
 void irq_release(struct domain *d, u32 first, u32 count);
-/* From the interrupt entry, before the APIC is told. */
-void irq_deliver(u32 gsi);
-/* A port that was bound to the line is closed. */
-void irq_unbind(struct domain *d, u32 gsi);
+/* From the interrupt entry, before the APIC is told; n: vector - VECTOR_IRQ_FIRST. */
+void irq_deliver(u32 n);
+/* A port that was bound to the interrupt is closed. */
+void irq_unbind(struct domain *d, u32 irq);
 
 #endif

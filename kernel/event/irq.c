@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Physical interrupt lines for driver domains.
+ * Physical interrupts for driver domains: lines, and messages that devices write.
  *
  * An interrupt is told to every domain bound to its line, and the line is quiet
  * until the last of them has acknowledged. A level-triggered line is masked
@@ -9,13 +9,21 @@
  * more, which is remembered (and masks the line: others would say the same) and
  * told after the acknowledgement. Drivers need not know the difference, and a
  * device that never stops costs two interrupts per acknowledgement.
+ *
+ * A message is an edge that has no mask: what comes while somebody is busy is
+ * remembered as one. Lines are numbered by GSI, messages from IRQ_MSI on; here all of
+ * them lie in one array, whose index also gives the vector.
  */
 #include "event/channel.h"
 
 #include "cpu/cpu.h"
 
 #define IRQ_LINES  (VECTOR_IRQ_LAST - VECTOR_IRQ_FIRST + 1)
-#define IRQ_SHARED 4 /* domains per line */
+#define MSI_FIRST  (IRQ_LINES - MSI_LINES) /* index */
+#define IRQ_SHARED 4                       /* domains per line */
+
+#define MSI_ADDRESS           0xfee00000
+#define MSI_DESTINATION_SHIFT 12
 
 struct irq_user {
 	struct domain *domain; /* NULL = free */
@@ -32,6 +40,12 @@ struct irq_line {
 static struct irq_line lines[IRQ_LINES];
 /* Protects lines. Nests inside bindings_lock (event/channel.c), outside plan locks. */
 static struct lock irq_lock;
+
+/* The place of an interrupt in lines; IRQ_LINES: there is no such interrupt. */
+static u32 line_index(u32 irq) {
+	if (irq - IRQ_MSI < MSI_LINES) return MSI_FIRST + (irq - IRQ_MSI);
+	return irq < ioapic_lines && irq < MSI_FIRST ? irq : IRQ_LINES;
+}
 
 static struct irq_user *user_of(struct irq_line *line, const struct domain *d) REQUIRES(irq_lock) {
 	unsigned i;
@@ -63,8 +77,8 @@ static bool line_busy(const struct irq_line *line) REQUIRES(irq_lock) {
 }
 
 /* A user has come, gone or acknowledged: tells what waited, opens or closes the line. */
-static void line_settle(u32 gsi) REQUIRES(irq_lock) {
-	struct irq_line *line = &lines[gsi];
+static void line_settle(u32 n) REQUIRES(irq_lock) {
+	struct irq_line *line = &lines[n];
 	bool used = false;
 	unsigned i;
 
@@ -73,106 +87,122 @@ static void line_settle(u32 gsi) REQUIRES(irq_lock) {
 		line->again = false;
 		line_tell(line);
 	}
-	ioapic_mask(gsi, !used || line->again || (line->level && line_busy(line)));
+	if (n < MSI_FIRST) ioapic_mask(n, !used || line->again || (line->level && line_busy(line)));
 }
 
 /* The user's slot is taken first, so that the line's port always has a user. */
-static int line_join(struct domain *d, u32 gsi, bool level, bool low) {
+static int line_join(struct domain *d, u32 n, bool level, bool low) {
+	struct irq_line *line = &lines[n];
 	struct irq_user *user;
 	bool first = true;
 	unsigned i;
 	int status = -EEXIST;
 
 	lock_take(&irq_lock);
-	for (i = 0; i < IRQ_SHARED; i++) first &= !lines[gsi].users[i].domain;
-	if (!user_of(&lines[gsi], d)) {
-		user = user_of(&lines[gsi], NULL);
-		status = !user   ? -EBUSY
-			 : first ? ioapic_route(gsi, (u8)(VECTOR_IRQ_FIRST + gsi), level, low)
-				 : 0;
+	for (i = 0; i < IRQ_SHARED; i++) first &= !line->users[i].domain;
+	if (!user_of(line, d)) {
+		user = user_of(line, NULL);
+		status = user ? 0 : -EBUSY;
+		if (!status && first && n < MSI_FIRST)
+			status = ioapic_route(n, (u8)(VECTOR_IRQ_FIRST + n), level, low);
 		if (!status) {
 			*user = (struct irq_user){.domain = d};
-			if (first) lines[gsi].level = level;
+			if (first) line->level = level;
 		}
 	}
 	lock_drop(&irq_lock);
 	return status;
 }
 
-int irq_bind(struct domain *d, u32 gsi, u32 port, u32 flags) {
+int irq_bind(struct domain *d, u32 irq, u32 port, u32 flags) {
+	u32 n = line_index(irq);
 	long bound;
 	int status;
 
-	if ((flags & ~(IRQ_LEVEL | IRQ_LOW)) || gsi >= IRQ_LINES || gsi >= ioapic_lines)
-		return -EINVAL;
-	status = line_join(d, gsi, flags & IRQ_LEVEL, flags & IRQ_LOW);
+	if (n == IRQ_LINES || (flags & ~(n < MSI_FIRST ? IRQ_LEVEL | IRQ_LOW : 0))) return -EINVAL;
+	status = line_join(d, n, flags & IRQ_LEVEL, flags & IRQ_LOW);
 	if (status) return status;
-	bound = channel_bind_pirq(d, port, gsi);
+	bound = channel_bind_pirq(d, port, irq);
 	if (bound < 0) {
-		irq_unbind(d, gsi);
+		irq_unbind(d, irq);
 		return (int)bound;
 	}
 	lock_take(&irq_lock);
-	user_of(&lines[gsi], d)->port = (u32)bound;
-	line_settle(gsi);
+	user_of(&lines[n], d)->port = (u32)bound;
+	line_settle(n);
 	lock_drop(&irq_lock);
 	return (int)bound;
 }
 
-void irq_unbind(struct domain *d, u32 gsi) {
+void irq_unbind(struct domain *d, u32 irq) {
+	u32 n = line_index(irq);
 	struct irq_user *user;
 
 	lock_take(&irq_lock);
-	user = user_of(&lines[gsi], d);
+	user = user_of(&lines[n], d);
 	if (user) {
 		*user = (struct irq_user){0};
-		line_settle(gsi);
+		line_settle(n);
 	}
 	lock_drop(&irq_lock);
 }
 
-int irq_acknowledge(struct domain *d, u32 gsi) {
+int irq_acknowledge(struct domain *d, u32 irq) {
+	u32 n = line_index(irq);
 	struct irq_user *user;
 	int status = -EINVAL;
 
-	if (gsi >= IRQ_LINES) return status;
+	if (n == IRQ_LINES) return status;
 	lock_take(&irq_lock);
-	user = user_of(&lines[gsi], d);
+	user = user_of(&lines[n], d);
 	if (user) {
 		status = 0;
 		if (user->busy) {
 			user->busy = false;
-			line_settle(gsi);
+			line_settle(n);
 		}
 	}
 	lock_drop(&irq_lock);
 	return status;
 }
 
-void irq_release(struct domain *d, u32 first, u32 count) {
-	u32 gsi, port;
+/* To the boot CPU, as lines are: fixed delivery, edge. */
+int irq_message(u32 irq, u32 source, struct irq_message *message) {
+	u32 n = line_index(irq);
 
-	for (gsi = first; gsi < IRQ_LINES && gsi - first < count; gsi++) {
+	(void)source;
+	if (n < MSI_FIRST || n == IRQ_LINES) return -EINVAL;
+	*message = (struct irq_message){
+		.address = MSI_ADDRESS | this_cpu()->apic_id << MSI_DESTINATION_SHIFT,
+		.data = VECTOR_IRQ_FIRST + n,
+	};
+	return 0;
+}
+
+void irq_release(struct domain *d, u32 first, u32 count) {
+	u32 irq, port, n;
+
+	for (irq = first; irq - first < count && (n = line_index(irq)) < IRQ_LINES; irq++) {
 		struct irq_user *user;
 
 		lock_take(&irq_lock);
-		user = user_of(&lines[gsi], d);
+		user = user_of(&lines[n], d);
 		port = user ? user->port : 0;
 		lock_drop(&irq_lock);
 		if (port) channel_close(d, port); /* comes back to irq_unbind */
 	}
 }
 
-void irq_deliver(u32 gsi) {
+void irq_deliver(u32 n) {
 	struct irq_line *line;
 
-	if (gsi >= IRQ_LINES) return;
-	line = &lines[gsi];
+	if (n >= IRQ_LINES) return;
+	line = &lines[n];
 	lock_take(&irq_lock);
 	if (!line->level && line_busy(line))
 		line->again = true;
 	else
 		line_tell(line);
-	line_settle(gsi);
+	line_settle(n);
 	lock_drop(&irq_lock);
 }

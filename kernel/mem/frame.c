@@ -37,6 +37,16 @@ bool frame_get_slow(struct frame *f, const struct domain *d) {
 	return false;
 }
 
+bool frame_get_device(struct frame *f, bool writable) {
+	u64 more = FRAME_REF + (writable ? FRAME_TYPE_ONE : 0),
+	    state = atomic_load_relaxed(&f->state);
+
+	do {
+		if ((state + more) & FRAME_FULL) return false;
+	} while (!atomic_cas(&f->state, &state, state + more));
+	return true;
+}
+
 /* What frame_take added to a frame that changed hands under it. */
 void frame_untake(struct frame *f, u64 more) {
 	if (more == FRAME_REF)

@@ -58,6 +58,9 @@ struct frame {
 #define FRAME_COUNT_FULL (1UL << 53)
 #define FRAME_FULL       (FRAME_REF_FULL | FRAME_COUNT_FULL)
 
+/* A frame below the end of RAM that is none: what devices have there may be mapped. */
+#define FRAME_DEVICE (FRAME_CORE | FRAME_VALID | FRAME_TYPE_MASK)
+
 /* The ABI's numbers. */
 enum frame_type {
 	TYPE_NONE = 0,
@@ -70,7 +73,7 @@ enum frame_type {
 };
 
 extern struct frame *frame_table;
-extern mfn_t frame_count; /* frames [0, frame_count) have an entry; holes are FRAME_CORE */
+extern mfn_t frame_count; /* frames [0, frame_count) have an entry; holes are FRAME_DEVICE */
 extern u64 *m2p;          /* writable alias in the direct map of the M2P table */
 
 #define M2P_INVALID (~0UL)
@@ -198,6 +201,14 @@ static inline bool frame_is_table(const struct frame *f, enum frame_type type) {
 
 	return (state & FRAME_VALID) && (state & FRAME_COUNT_MASK) && frame_type_of(state) == type;
 }
+
+static inline bool frame_is_device(const struct frame *f) {
+	return !((atomic_load_relaxed(&f->state) ^ FRAME_DEVICE) &
+		 ~(FRAME_REF_MASK | FRAME_COUNT_MASK));
+}
+
+/* The references of a mapping of a device's frame, dropped like those of any other. */
+MUST_CHECK bool frame_get_device(struct frame *f, bool writable);
 
 static inline u64 frame_refs(const struct frame *f) {
 	return atomic_load(&f->state) & FRAME_REF_MASK;

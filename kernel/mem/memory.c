@@ -19,6 +19,7 @@
 #include "mem/memory.h"
 #include "cap/invoke.h"
 #include "domain/domain.h"
+#include "iommu/dma.h"
 #include "lib/string.h"
 #include "mem/guest_copy.h"
 #include "mem/tlb.h"
@@ -30,6 +31,7 @@
 #define RIGHTS_DOMAIN                                                                           \
 	(RIGHT_COPY | RIGHT_CONTROL | RIGHT_GRANT | RIGHT_EVENT | RIGHT_SCHED | RIGHT_INSPECT | \
 	 RIGHT_DEBUG)
+#define RIGHTS_DMASPACE (RIGHT_COPY | RIGHT_DMA_MAP | RIGHT_DMA_EMPTY)
 
 void page_scrub(void *page) {
 	u64 *word = page, n = PAGE_SIZE / sizeof(u64);
@@ -41,6 +43,23 @@ void page_copy(void *to, const void *from) {
 	u64 n = PAGE_SIZE / sizeof(u64);
 
 	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+}
+
+void frames_claim(mfn_t mfn, u64 count) {
+	for (; count; count--, mfn++) {
+		atomic_store(&mfn_to_frame(mfn)->state, FRAME_CORE);
+		m2p[mfn] = M2P_INVALID;
+	}
+}
+
+void frames_disclaim(mfn_t mfn, u64 count) {
+	for (; count; count--, mfn++) {
+		struct frame *f = mfn_to_frame(mfn);
+
+		f->owner = f->progress = 0;
+		atomic_store(&f->state, 0);
+		m2p[mfn] = M2P_INVALID;
+	}
 }
 
 /* --- The reserve; under domain.lock --- */
@@ -298,16 +317,32 @@ long memory_give(struct invocation *in) {
 }
 
 /* The Domain must be destroyed; one that nobody can reach any more is destroyed here. */
-static int reclaim_object(struct cap *m) {
+static int end_domain(struct domain *d) {
+	int r = d->cap_count ? 0 : domain_destroy(d);
+
+	if (r) return r;
+	return domain_dissolve(d) ? 0 : -EBUSY;
+}
+
+/* What nobody can reach any more is emptied here. */
+static int end_dmaspace(struct cap *m) REQUIRES(tree_lock) {
+	bool orphan = !m->next || m->next->depth <= m->depth;
+
+	if (orphan && !dmaspace_empty(m->space, &m->progress)) return -ERESTART;
+	if (!dmaspace_close(m->space)) return -EBUSY;
+	if (!cap_revoke_some(m, NULL, SCRUB_CHUNK)) return -ERESTART;
+	dmaspace_dissolve(m->space);
+	m->flags &= (u16)~CAP_F_SPACE;
+	return 0;
+}
+
+static int reclaim_object(struct cap *m) REQUIRES(tree_lock) {
 	u64 n;
 
 	if (pending(m) != MEMORY_RECLAIM) {
-		if (!m->domain->cap_count) {
-			int r = domain_destroy(m->domain);
+		int r = m->flags & CAP_F_SPACE ? end_dmaspace(m) : end_domain(m->domain);
 
-			if (r) return r;
-		}
-		if (!domain_dissolve(m->domain)) return -EBUSY;
+		if (r) return r;
 		m->domain = NULL;
 		begin(m, MEMORY_RECLAIM);
 	}
@@ -345,12 +380,12 @@ long memory_reclaim(struct invocation *in) {
 }
 
 /* 0: there is room, and the frames of the object are zero. */
-static int create_prepare(struct cap *m, u64 frames) {
+static int create_prepare(struct cap *m, u64 frames, u32 operation) {
 	u64 n;
 
-	if (!is_free(m) && pending(m) != MEMORY_CREATE_DOMAIN) return -EBUSY;
+	if (!is_free(m) && pending(m) != operation) return -EBUSY;
 	if (m->count < frames) return -ENOMEM;
-	if (!pending(m)) begin(m, MEMORY_CREATE_DOMAIN);
+	if (!pending(m)) begin(m, operation);
 	m->flags &= (u16)~CAP_F_MODULE;
 	for (n = SCRUB_CHUNK; n && m->progress < frames; n--)
 		page_scrub(mfn_to_virt(m->first + m->progress++));
@@ -382,12 +417,39 @@ long memory_create_domain(struct invocation *in) {
 	dst = cap_empty_slot(in->caller, in->arg[0], &r);
 	if (!dst) return r;
 	if (domain_find(create.domid)) return -EEXIST;
-	r = create_prepare(m, frames);
+	r = create_prepare(m, frames, MEMORY_CREATE_DOMAIN);
 	if (r) return r;
 	value.domain = domain_create(m->first, &create);
 	value.domain->object = m;
 	value.first = create.domid;
 	finish(m, MEMORY_STATE_OBJECT, value.domain);
+	cap_insert_child(dst, &value, m, in->caller);
+	return 0;
+}
+
+long memory_create_dmaspace(struct invocation *in) {
+	struct cap *m = in->cap, *dst;
+	struct cap value = {.type = CAP_DMASPACE, .rights = RIGHTS_DMASPACE};
+	struct dmaspace_create create;
+	u64 frames;
+	int r;
+
+	if (copy_from_guest(&create, in->arg[1], sizeof(create))) return -EFAULT;
+	frames = dmaspace_frames(&create);
+	if (!frames || create.source >> 16 || !name_ok(create.name)) return -EINVAL;
+	create.frames = (u32)frames;
+	create.flags = 0;
+	if (copy_to_guest(in->arg[1], &create, sizeof(create))) return -EFAULT;
+	dst = cap_empty_slot(in->caller, in->arg[0], &r);
+	if (!dst) return r;
+	if (dmaspace_exists(create.source)) return -EEXIST;
+	r = create_prepare(m, frames, MEMORY_CREATE_DMASPACE);
+	if (r) return r;
+	value.space = dmaspace_create(m->first, &create);
+	value.count = create.slots;
+	finish(m, MEMORY_STATE_OBJECT, NULL);
+	m->space = value.space;
+	m->flags |= CAP_F_SPACE;
 	cap_insert_child(dst, &value, m, in->caller);
 	return 0;
 }

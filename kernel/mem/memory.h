@@ -17,6 +17,11 @@ long memory_merge(struct invocation *in) REQUIRES(tree_lock);
 long memory_give(struct invocation *in) REQUIRES(tree_lock);
 long memory_reclaim(struct invocation *in) REQUIRES(tree_lock);
 long memory_create_domain(struct invocation *in) REQUIRES(tree_lock);
+long memory_create_dmaspace(struct invocation *in) REQUIRES(tree_lock);
+
+/* Free frames become the core's, for an object made of them; and the way back. */
+void frames_claim(mfn_t mfn, u64 count);
+void frames_disclaim(mfn_t mfn, u64 count);
 
 /* One frame out of the reserve, zeroed, owned, M2P set; NULL: the reserve is empty. */
 struct frame *reserve_take(struct domain *d, u64 pfn);

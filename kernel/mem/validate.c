@@ -23,6 +23,8 @@
 
 u64 *core_root;
 mfn_t l1tf_limit;
+mfn_t core_devices[CORE_DEVICES_MAX];
+u32 core_device_count;
 
 static inline u64 *table_of(struct frame *f) { return mfn_to_virt(frame_to_mfn(f)); }
 
@@ -37,12 +39,26 @@ static inline u64 l1_adjust(u64 pte) {
 	return pte;
 }
 
-/* Not RAM: device memory, by capability, uncached. It holds no reference. */
+static bool is_core_device(mfn_t mfn) {
+	u32 i;
+
+	for (i = 0; i < core_device_count && core_devices[i] != mfn; i++)
+		;
+	return i < core_device_count;
+}
+
+/*
+ * Not RAM: device memory, by capability, uncached. Frames that the table knows (holes
+ * below the end of RAM) count references, so that l1_put need not tell them from RAM.
+ */
 static int l1_get_mmio(u64 *pte, struct domain *d) {
 	u64 reserved = *pte & pte_forbidden & ~PTE_CACHE;
+	mfn_t mfn = pte_mfn(*pte);
 
 	if (reserved & ~PTE_ADDRESS) return -EINVAL;
-	if (reserved || !cap_covers(d, CAP_MMIO, pte_mfn(*pte), 1, RIGHT_USE)) return -EPERM;
+	if (reserved || is_core_device(mfn) || !cap_covers(d, CAP_MMIO, mfn, 1, RIGHT_USE))
+		return -EPERM;
+	if (mfn_valid(mfn) && !frame_get_device(mfn_to_frame(mfn), *pte & PTE_RW)) return -EBUSY;
 	*pte = l1_adjust((*pte & ~PTE_PAT) | PTE_PCD | PTE_PWT);
 	return 0;
 }
@@ -53,7 +69,8 @@ static int l1_get_rare(u64 *pte, struct domain *d) {
 	mfn_t mfn = pte_mfn(entry);
 
 	if (!(entry & PTE_P)) return !entry || mfn >= l1tf_limit ? 0 : -EINVAL;
-	return mfn >= frame_count ? l1_get_mmio(pte, d) : -EINVAL;
+	if (mfn >= frame_count || frame_is_device(mfn_to_frame(mfn))) return l1_get_mmio(pte, d);
+	return entry & pte_forbidden ? -EINVAL : -EBUSY;
 }
 
 static ALWAYS_INLINE int l1_get(u64 *pte, struct domain *d) {
@@ -63,9 +80,10 @@ static ALWAYS_INLINE int l1_get(u64 *pte, struct domain *d) {
 	if (unlikely((entry & (pte_forbidden | PTE_P)) != PTE_P || mfn >= frame_count))
 		return l1_get_rare(pte, d);
 	if (entry & PTE_RW) {
-		if (unlikely(frame_get_type(mfn_to_frame(mfn), d, TYPE_WRITABLE))) return -EBUSY;
+		if (unlikely(frame_get_type(mfn_to_frame(mfn), d, TYPE_WRITABLE)))
+			return l1_get_rare(pte, d);
 	} else if (unlikely(!frame_get(mfn_to_frame(mfn), d))) {
-		return -EBUSY;
+		return l1_get_rare(pte, d);
 	}
 	*pte = l1_adjust(entry);
 	return 0;

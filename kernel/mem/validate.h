@@ -12,6 +12,10 @@
 extern u64 *core_root;
 /* A non-present entry must not name a frame below this (L1TF); 0 where the CPU is not affected. */
 extern mfn_t l1tf_limit;
+/* Device registers that are the core's own: nobody maps them. Filled at boot. */
+#define CORE_DEVICES_MAX 64
+extern mfn_t core_devices[CORE_DEVICES_MAX];
+extern u32 core_device_count;
 
 /* frame.c calls these at the first and last type reference; -ERESTART keeps f->progress. */
 MUST_CHECK int table_validate(struct frame *f, struct domain *d, enum frame_type type);

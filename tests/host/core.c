@@ -5,10 +5,12 @@
  */
 #include "kernel/domain/domain.c"
 #include "kernel/cap/objects.c"
+#include "kernel/iommu/dma.c"
 
 void core_forget(void);
 
 void core_forget(void) {
 	domains = NULL;
 	log_reader = NULL;
+	spaces = NULL;
 }

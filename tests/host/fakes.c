@@ -36,6 +36,7 @@
 #pragma weak channel_reset
 #pragma weak irq_bind
 #pragma weak irq_acknowledge
+#pragma weak irq_message
 #pragma weak irq_release
 #pragma weak grant_init
 #pragma weak grant_set
@@ -224,6 +225,11 @@ int irq_bind(struct domain *d, u32 gsi, u32 port, u32 flags) {
 
 int irq_acknowledge(struct domain *d, u32 gsi) {
 	(void)d, (void)gsi;
+	return 0;
+}
+
+int irq_message(u32 irq, u32 source, struct irq_message *message) {
+	*message = (struct irq_message){.address = source, .data = irq};
 	return 0;
 }
 

@@ -18,6 +18,7 @@ static struct cpu cpu0;
 struct cpu *host_cpu = &cpu0;
 u64 *m2p;
 unsigned machine_restarts;
+u64 machine_args[6];
 static u64 root_table[PTES_PER_TABLE];
 static u64 mapped_frames;
 
@@ -80,13 +81,20 @@ struct domain *machine_root(u32 cap_slots) {
 	return d;
 }
 
+void hypercall_set_arg(unsigned n, u64 value) {
+	CHECK(n >= 1 && n <= 6);
+	machine_args[n - 1] = value;
+}
+
 long machine_invoke(struct domain *caller, u64 operation, u64 slot, u64 a1, u64 a2, u64 a3,
 		    u64 a4) {
+	u64 *a = machine_args;
 	long r;
 
 	cpu0.current = caller->vcpus[0];
 	machine_restarts = 0;
-	while ((r = do_capability_op(operation, slot, a1, a2, a3, a4)) == -ERESTART)
+	memcpy(a, (u64[]){operation, slot, a1, a2, a3, a4}, sizeof(machine_args));
+	while ((r = do_capability_op(a[0], a[1], a[2], a[3], a[4], a[5])) == -ERESTART)
 		CHECK(++machine_restarts < 1000000);
 	CHECK(!tree_lock.held);
 	return r;

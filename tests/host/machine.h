@@ -34,6 +34,8 @@ void core_forget(void);
 long machine_invoke(struct domain *caller, u64 operation, u64 slot, u64 a1, u64 a2, u64 a3, u64 a4);
 /* How often the last machine_invoke was restarted. */
 extern unsigned machine_restarts;
+/* The arguments of the hypercall under way, as its restart finds them. */
+extern u64 machine_args[6];
 
 /* What the fakes remember. */
 extern struct fake_log {

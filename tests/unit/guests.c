@@ -20,7 +20,6 @@ u32 ioapic_lines = 24;
 
 static struct domain *guests[16];
 static mfn_t first_frame[16];
-static u64 *restart_args[6];
 static bool restarted;
 static char plan_space[1 << 20] __attribute__((aligned(64)));
 
@@ -52,11 +51,6 @@ void vcpu_switch(struct vcpu *from, struct vcpu *to) {
 long hypercall_restart(void) {
 	restarted = true;
 	return -ERESTART;
-}
-
-void hypercall_set_arg(unsigned n, u64 value) {
-	CHECK(n >= 1 && n <= 6 && restart_args[n - 1]);
-	*restart_args[n - 1] = value;
 }
 
 struct domain *guest(u16 domid) {
@@ -134,12 +128,11 @@ void guests_introduce(const struct domain *who, const struct domain *whom, u32 r
 }
 
 long run_as(struct domain *d, u32 vcpu, long (*call)(u64, u64, u64), u64 a1, u64 a2, u64 a3) {
-	u64 args[3] = {a1, a2, a3};
+	u64 *args = machine_args;
 	long result;
-	unsigned i;
 
 	host_cpu->current = d->vcpus[vcpu];
-	for (i = 0; i < 6; i++) restart_args[i] = i < 3 ? &args[i] : NULL;
+	memcpy(args, (u64[]){a1, a2, a3}, 3 * sizeof(u64));
 	for (host_restarts = 0;; host_restarts++) {
 		restarted = false;
 		result = call(args[0], args[1], args[2]);

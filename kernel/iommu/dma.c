@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * DmaSpace objects: which frames a PCI function may reach, slot by slot.
+ *
+ * A mapping belongs to the DmaSpace and not to who made it: it outlives its maker's
+ * reset, so that a server's successor reads what is mapped (DMA_READ) and goes on.
+ * It holds what a grant mapping holds: the pin of the grant, a reference to the
+ * frame, and unless read-only a reference as `writable`, so that no frame a device
+ * may write ever becomes a page table. A page of the caller's own holds the same
+ * without a pin. All that goes with DMA_UNMAP or DMA_EMPTY, and with nothing else:
+ * until then the frame's Memory cannot be reclaimed, whatever becomes of its owner.
+ *
+ * Unmapping goes in two passes, for no frame may be anybody else's while the device
+ * can reach it: the slots are closed and chained through their records, then all is
+ * dropped. The chain never outlives the call.
+ */
+#include "iommu/dma.h"
+#include "cap/invoke.h"
+#include "domain/domain.h"
+#include "grant/pin.h"
+#include "lib/string.h"
+#include "mem/guest_copy.h"
+#include "mem/memory.h"
+#include "mem/validate.h"
+
+#define RECORD_OWN 0x10000U /* not granted */
+#define LAST       (~0U)
+#define SLOTS_MAX  65536U
+
+static struct dmaspace *spaces;
+
+u64 dmaspace_frames(const struct dmaspace_create *create) {
+	u64 size = sizeof(struct dmaspace) + create->slots * sizeof(struct dma_record);
+
+	if (!create->slots || create->slots % PTES_PER_TABLE || create->slots > SLOTS_MAX) return 0;
+	return DIV_UP(size, PAGE_SIZE);
+}
+
+bool dmaspace_exists(u32 source) {
+	const struct dmaspace *s = spaces;
+
+	while (s && s->source != source) s = s->next;
+	return s;
+}
+
+struct dmaspace *dmaspace_create(mfn_t mfn, const struct dmaspace_create *create) {
+	struct dmaspace *s = mfn_to_virt(mfn);
+
+	s->source = create->source;
+	s->slots = create->slots;
+	string_copy(s->name, create->name, sizeof(s->name));
+	s->records = (struct dma_record *)(s + 1);
+	frames_claim(mfn, dmaspace_frames(create));
+	s->next = spaces;
+	spaces = s;
+	return s;
+}
+
+bool dmaspace_close(struct dmaspace *s) {
+	if (!s->mapped) s->closing = true;
+	return s->closing;
+}
+
+void dmaspace_dissolve(struct dmaspace *s) {
+	const struct dmaspace_create create = {.slots = s->slots};
+	struct dmaspace **link = &spaces;
+
+	while (*link != s) link = &(*link)->next;
+	*link = s->next;
+	frames_disclaim(virt_to_mfn(s), dmaspace_frames(&create));
+}
+
+/* --- Mapping --- */
+
+static int hold_granted(struct domain *caller, const struct dma_map *m, struct dma_record *r) {
+	bool readonly = m->flags & DMA_READONLY;
+	struct domain *granter;
+	int error;
+	mfn_t mfn;
+
+	if (m->what >> 32) return -EINVAL;
+	granter = cap_resolve_domid(caller, m->domid, RIGHT_GRANT, &error);
+	if (unlikely(!granter)) return error;
+	if (unlikely(granter->state == DOMAIN_STATE_DYING)) return -EAGAIN;
+	if (unlikely(grant_pin(granter, (u32)m->what, caller, readonly, &mfn))) return -EINVAL;
+	if (unlikely(grant_hold(granter, mfn, readonly))) {
+		grant_unpin(granter, (u32)m->what, readonly);
+		return -EFAULT;
+	}
+	r->owner = (u32)granter->mfn;
+	r->mfn = (u32)mfn;
+	r->flags = m->flags;
+	return 0;
+}
+
+/* What the page table says is a hint; that the frame is the caller's own is checked with it. */
+static int hold_own(struct domain *caller, const struct dma_map *m, struct dma_record *r) {
+	bool readonly = m->flags & DMA_READONLY;
+	u64 pte = table_peek(current_vcpu(), m->what);
+
+	if (m->what & ~PAGE_MASK) return -EINVAL;
+	if (!(pte & PTE_P) || (!readonly && !(pte & PTE_RW)) ||
+	    grant_hold(caller, pte_mfn(pte), readonly))
+		return -EFAULT;
+	r->owner = (u32)caller->mfn;
+	r->mfn = (u32)pte_mfn(pte);
+	r->flags = m->flags | RECORD_OWN;
+	return 0;
+}
+
+static inline bool covers(const struct cap *cap, u64 slot) {
+	return slot >= cap->first && slot - cap->first < cap->count;
+}
+
+static void set_addresses(struct dma_map *m, const struct dma_record *r) {
+	m->machine = (u64)r->mfn << PAGE_SHIFT;
+	m->address = m->machine;
+}
+
+static int map_one(struct invocation *in, struct dma_map *m) REQUIRES(tree_lock) {
+	struct dmaspace *s = in->cap->space;
+	struct dma_record *r;
+	int error;
+
+	if (unlikely(!covers(in->cap, m->slot))) return -ERANGE;
+	if (unlikely(m->flags & ~DMA_READONLY || m->pad)) return -EINVAL;
+	r = &s->records[m->slot];
+	if (unlikely(r->owner)) return -EEXIST;
+	error = m->domid == DOMID_SELF ? hold_own(in->caller, m, r)
+				       : hold_granted(in->caller, m, r);
+	if (unlikely(error)) return error;
+	r->what = m->what;
+	s->mapped++;
+	set_addresses(m, r);
+	return 0;
+}
+
+/* The elements done so far with status 0 are counted in the upper half of the last argument. */
+static long pause(u64 array, u64 done, u64 left) {
+	hypercall_set_arg(3, array);
+	hypercall_set_arg(4, done << 32 | left);
+	return -ERESTART;
+}
+
+long dma_op_map(struct invocation *in) {
+	u64 array = in->arg[0], left = (u32)in->arg[1], done = in->arg[1] >> 32;
+	const u64 result = offsetof(struct dma_map, address); /* and machine, status */
+	struct dma_map m;
+
+	if (left > DMA_BATCH || done > DMA_BATCH) return -EINVAL;
+	if (in->cap->space->closing) return -EBUSY;
+	for (; left; left--, array += sizeof(m)) {
+		if (unlikely(!budget_spend(GRANT_UNITS))) return pause(array, done, left);
+		if (unlikely(copy_from_guest(&m, array, sizeof(m)))) return -EFAULT;
+		m.status = map_one(in, &m);
+		done += !m.status;
+		if (unlikely(copy_to_guest(array + result, &m.address, sizeof(m) - result)))
+			return -EFAULT;
+	}
+	return (long)done;
+}
+
+/* --- Unmapping --- */
+
+/* Closes a slot and puts it in front of the chain. */
+static void take_out(struct dmaspace *s, u32 slot, u32 *chain) {
+	struct dma_record *r = &s->records[slot];
+
+	if (!r->owner || r->behind) return;
+	r->behind = *chain;
+	*chain = slot + 1;
+}
+
+static void release(struct dmaspace *s, u32 chain) {
+	while (chain != LAST) {
+		struct dma_record *r = &s->records[chain - 1];
+		bool readonly = r->flags & DMA_READONLY;
+
+		chain = r->behind;
+		grant_drop(r->mfn, readonly);
+		if (!(r->flags & RECORD_OWN))
+			grant_unpin(domain_by_mfn(r->owner), (u32)r->what, readonly);
+		*r = (struct dma_record){0};
+		s->mapped--;
+	}
+}
+
+long dma_op_unmap(struct invocation *in) {
+	u64 array = in->arg[0], left = in->arg[1];
+	u32 slot, chain = LAST;
+	long error = 0;
+
+	if (left > DMA_BATCH) return -EINVAL;
+	for (; left; left--, array += sizeof(slot)) {
+		if (unlikely(!budget_spend(GRANT_UNITS)))
+			error = pause(array, 0, left);
+		else if (unlikely(copy_from_guest(&slot, array, sizeof(slot))))
+			error = -EFAULT;
+		else if (unlikely(!covers(in->cap, slot)))
+			error = -ERANGE;
+		if (unlikely(error)) break;
+		take_out(in->cap->space, slot, &chain);
+	}
+	release(in->cap->space, chain);
+	return error;
+}
+
+bool dmaspace_empty(struct dmaspace *s, u64 *slot) {
+	u32 chain = LAST;
+
+	for (; *slot < s->slots; ++*slot) {
+		if (!budget_spend(s->records[*slot].owner ? GRANT_UNITS : 1)) break;
+		take_out(s, (u32)*slot, &chain);
+	}
+	release(s, chain);
+	return *slot >= s->slots;
+}
+
+/* The argument is where a restarted call goes on. */
+long dma_op_empty(struct invocation *in) {
+	if (dmaspace_empty(in->cap->space, &in->arg[0])) return 0;
+	hypercall_set_arg(3, in->arg[0]);
+	return -ERESTART;
+}
+
+/* --- What there is --- */
+
+long dma_op_read(struct invocation *in) {
+	u64 slot = in->arg[0], array = in->arg[1], count = in->arg[2], i;
+	const struct dmaspace *s = in->cap->space;
+
+	if (count > DMA_BATCH ||
+	    (count && (!covers(in->cap, slot) || !covers(in->cap, slot + count - 1))))
+		return -EINVAL;
+	for (i = 0; i < count; i++, slot++) {
+		const struct dma_record *r = &s->records[slot];
+		struct dma_map m = {.slot = (u32)slot, .status = -ENOENT};
+
+		if (r->owner) {
+			m.domid = r->owner == in->caller->mfn && r->flags & RECORD_OWN
+					  ? DOMID_SELF
+					  : domain_by_mfn(r->owner)->id;
+			m.flags = (u16)r->flags;
+			m.what = r->what;
+			m.status = 0;
+			set_addresses(&m, r);
+		}
+		if (copy_to_guest(array + i * sizeof(m), &m, sizeof(m))) return -EFAULT;
+	}
+	return (long)count;
+}
+
+long dma_op_info(struct invocation *in) {
+	const struct dmaspace *s = in->cap->space;
+	struct dma_info info = {.source = s->source, .slots = s->slots, .mapped = s->mapped};
+
+	return copy_to_guest(in->arg[0], &info, sizeof(info));
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * DmaSpace: the pages that one PCI function may reach, and what keeps them there.
+ * The object lies in one Memory extent: struct dmaspace | records.
+ *
+ * Lock order: everything here happens under tree_lock, as all invocations do;
+ * grant_lock nests inside. A mapping holds its frame, and so the domain that owns it:
+ * a domain with a frame that is referred to is never dissolved.
+ */
+#ifndef KERNEL_IOMMU_DMA_H
+#define KERNEL_IOMMU_DMA_H
+
+#include "cap/cap.h"
+#include "mem/paging.h"
+
+struct invocation;
+
+/* One slot; all zero: empty. */
+struct dma_record {
+	u64 what;   /* grant reference, or the virtual address at which its owner had it */
+	u32 owner;  /* MFN of the Domain object whose frame it is; 0 = empty */
+	u32 mfn;    /* the frame; a reference is held, without READONLY a `writable` one too */
+	u32 flags;  /* DMA_READONLY, RECORD_OWN */
+	u32 behind; /* being unmapped: the next slot + 1, or LAST */
+};
+
+struct dmaspace {
+	u32 source, slots; /* as created */
+	u32 mapped;        /* records in use */
+	bool closing;      /* its Memory is being reclaimed: nothing is mapped any more */
+	char name[16];
+	struct dma_record *records; /* [slots] */
+	struct dmaspace *next;      /* all of them */
+};
+
+/* Frames that an object with these parameters needs; 0 = bad parameters. */
+u64 dmaspace_frames(const struct dmaspace_create *create);
+/* The function has a DmaSpace already. */
+bool dmaspace_exists(u32 source) REQUIRES(tree_lock);
+/* Lays the object out in zeroed frames from mfn on. */
+struct dmaspace *dmaspace_create(mfn_t mfn, const struct dmaspace_create *create)
+	REQUIRES(tree_lock);
+/* Nothing is mapped, and nothing can be from now on. False: something is. */
+MUST_CHECK bool dmaspace_close(struct dmaspace *s) REQUIRES(tree_lock);
+/* Unmaps all from *slot on, and moves *slot; true: done. */
+MUST_CHECK bool dmaspace_empty(struct dmaspace *s, u64 *slot) REQUIRES(tree_lock);
+/* Closed, and without capabilities: the function reaches nothing, the frames are the caller's. */
+void dmaspace_dissolve(struct dmaspace *s) REQUIRES(tree_lock);
+
+/* The DMA_* invocations (proto/cap/cap.h). */
+long dma_op_map(struct invocation *in) REQUIRES(tree_lock);
+long dma_op_unmap(struct invocation *in) REQUIRES(tree_lock);
+long dma_op_read(struct invocation *in) REQUIRES(tree_lock);
+long dma_op_empty(struct invocation *in) REQUIRES(tree_lock);
+long dma_op_info(struct invocation *in) REQUIRES(tree_lock);
+
+#endif
