@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The description compiler: TOML in, the binary form of proto/system.h out.
 
-    describe.py DESCRIPTION.toml OUTPUT.bin [--programs FOLDER] [--modules]
+    describe.py DESCRIPTION.toml OUTPUT.bin [--programs FOLDER] [--modules] [--disks]
 
 --programs names the build's folder, where NAME.bin files of native programs
 are looked for; without it, files are not checked. --modules lists the boot
-modules that the description asks for. Exit status 0, or 1 with every mistake
+modules that the description asks for, --disks the physical disks that its volumes
+lie on, as DRIVER:NUMBER, what the driver looks for, and the volumes: which file or
+device that is on a machine is not the description's affair. Exit status 0, or 1 with every mistake
 on standard error; the output appears whole or not at all.
 """
 
@@ -52,6 +54,7 @@ def main() -> int:
     parser.add_argument("output", type=Path)
     parser.add_argument("--programs", type=Path, help="build folder with the native programs")
     parser.add_argument("--modules", action="store_true", help="list the boot modules")
+    parser.add_argument("--disks", action="store_true", help="list the physical disks")
     arguments = parser.parse_args()
     finder = program_finder(arguments.programs) if arguments.programs else None
     try:
@@ -66,6 +69,9 @@ def main() -> int:
     if arguments.modules:
         for module in compiled.modules:
             print(module.name, module.kind, module.source)
+    if arguments.disks:
+        for disk in compiled.disks:
+            print(f"{disk.place} {disk.looks_for or '-'}: {', '.join(disk.volumes)}")
     return 0
 
 

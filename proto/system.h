@@ -26,6 +26,7 @@
 #define SYSTEM_MAX_CONNECTIONS 4096
 #define SYSTEM_MAX_DEVICES     64
 #define SYSTEM_MAX_BLOBS       64
+#define SYSTEM_MAX_BLOB_SIZE   65536U
 
 struct system_header {
 	uint64_t magic;      /* SYSTEM_MAGIC */
@@ -45,6 +46,8 @@ struct system_header {
 
 /* When the last guest has ended, leave the emulator through exit_port. */
 #define SYSTEM_F_EXIT_WITH_GUESTS 1U
+/* No driver with a device starts unless an IOMMU enforces what it reaches. */
+#define SYSTEM_F_REQUIRE_IOMMU    2U
 
 #define SYSTEM_KIND_ROOT   0U
 #define SYSTEM_KIND_NATIVE 1U
@@ -101,8 +104,9 @@ struct system_resource {
 
 /*
  * One PCI function for one domain (the driver). Fields that are SYSTEM_ANY match
- * everything; of the functions that match, in the order of their addresses, it is
- * number `index` of those that no earlier record has taken.
+ * everything. Of the functions that match, in the order of their addresses, it is
+ * number `index`, or with SYSTEM_ANY the first that no earlier record has taken.
+ * Records that name an address come first.
  */
 struct system_device {
 	uint32_t domain;                 /* index of the driver */
@@ -114,7 +118,7 @@ struct system_device {
 	uint32_t dma_slots;  /* pages of its DMA window, multiple of 512 */
 	uint32_t own_slots;  /* the first of them are the driver's, the rest its server's */
 	uint32_t line;
-	uint32_t pad;
+	uint32_t device_or; /* another device number that will do as well, 0 = none */
 };
 #define SYSTEM_ANY 0xffffffffU
 
@@ -145,7 +149,7 @@ struct system_blob {
 #define SYSTEM_CONN_CONFIG   5U
 #define SYSTEM_CONN_LIFEBOAT 6U
 #define SYSTEM_CONN_PCI      7U
-/* Server is the bus domain, client is root; made by root. proto/pci.h */
+/* Server is the bus domain, client is root; at most one. proto/pci.h */
 #define SYSTEM_CONN_BUS      8U
 /*
  * A native domain as a client of the store: the Xen store ring (proto/xen/store.h)

@@ -3,8 +3,10 @@
 
     lines.py    which line a key stands on (tomllib does not say)
     values.py   single values: sizes, times, names, ranges
+    hardware.py the same for devices, parts of disks, a guest's disk names
     schema.py   which tables and keys there are, and their defaults
     check.py    what only the whole shows: peers, conflicts, cycles
+    disks.py    the same for volumes and disks, and proto/vbd.h
     binary.py   proto/system.h, byte by byte
 
 `compile_file()` is the whole way. It goes on after a mistake to the end of its
@@ -30,7 +32,6 @@ def compile_text(
     """
     report = Report(name)
     table, where = lines.parse(text, report)
-    report.stop_if_errors()
     report.stop_if_errors()
     system = schema.read(table, where, report)
     report.stop_if_errors()

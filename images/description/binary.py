@@ -7,19 +7,25 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from .schema import ENDS, LOG_RIGHTS, OF_GUESTS, PROTOCOLS, Entry, System
+from . import disks
+from .hardware import ANY
+from .schema import ENDS, LOG_RIGHTS, PROTOCOLS, Entry, System
 
 HEADER = struct.Struct("<Q18I")
 DOMAIN = struct.Struct("<IIIIHBBIQQIIIIIBBBBIIIIII")
 RESOURCE = struct.Struct("<IIQQII")
 CONNECTION = struct.Struct("<IIIIIIII")
+DEVICE = struct.Struct("<12I")
+BLOB = struct.Struct("<4I")
 
 MAGIC = 0x3153595341525354
 VERSION = 2
-F_EXIT_WITH_GUESTS = 1
+F_EXIT_WITH_GUESTS, F_REQUIRE_IOMMU = 1, 2
 KIND_ROOT, KIND_NATIVE, KIND_GUEST = range(3)
 DOMAIN_F_AUTOSTART, DOMAIN_F_POLICY = 1, 2
-RING_PAGES = 1  # of native rings: proto/serial.h and proto/control.h fit one page
+# Pages of native rings: proto/serial.h, proto/control.h, proto/blk.h, proto/pci.h.
+RING_PAGES = {"serial": 1, "control": 1, "xenbus": 1, "disk": 10, "pci": 8}
+XENBUS_VBD = 1
 RES_IOPORTS, RES_IRQ, RES_MMIO, RES_LOG, RES_CPU = range(1, 6)
 
 
@@ -43,6 +49,7 @@ class Compiled:
     log: str  # serial port of the core's log
     guest_pages: int  # memory of all guests at start
     native_pages: int
+    disks: list[disks.PhysicalDisk]  # what its volumes lie on, by driver
     guests: dict[str, Entry]
 
 
@@ -109,7 +116,7 @@ def _domain(entry: Entry, kind: int, strings: _Strings, modules: _Modules, polic
         entry["restart"]["backoff"],
         entry["priority"],
         entry.line,
-        0,
+        0 if guest else entry["lifeboat"],
     )
 
 
@@ -143,10 +150,34 @@ def _connections(system: System, index: dict[str, int], strings: _Strings) -> li
     return [
         CONNECTION.pack(
             strings.add(entry.name), PROTOCOLS[protocol], index[server], index[client],
-            0 if protocol in OF_GUESTS else RING_PAGES, 0, entry.line, 0,
+            RING_PAGES.get(protocol, 0), XENBUS_VBD if protocol == "xenbus" else 0, entry.line, 0,
         )
         for protocol, server, client, entry in system.joined()
     ]
+
+
+def _devices(system: System, index: dict[str, int]) -> list[bytes]:
+    """Those that are named by their address come first: they leave no choice."""
+    drivers = [native for native in system.natives if native["device"]]
+    records = []
+    for native in sorted(drivers, key=lambda native: native["device"].address == ANY):
+        d = native["device"]
+        records.append(DEVICE.pack(
+            index[native.name], d.vendor, d.device, d.class_code, d.class_mask, d.address,
+            d.index, d.interrupts, d.dma_slots, d.own_slots, native.line_of("device"), d.device_or,
+        ))
+    return records
+
+
+def _blobs(system: System, index: dict[str, int], first: int) -> tuple[list[bytes], bytes]:
+    """Each disk server's configuration: records, and the bytes from offset `first` on."""
+    servers, records, content = system.serving("block"), [], b""
+    first += len(servers) * BLOB.size
+    for server in servers:
+        data = disks.config(system, server)
+        records.append(BLOB.pack(index[server.name], first + len(content), len(data), 0))
+        content += data + bytes(-len(data) % 8)
+    return records, content
 
 
 def encode(system: System, folder: Path) -> Compiled:
@@ -165,12 +196,16 @@ def encode(system: System, folder: Path) -> Compiled:
     connections = _connections(system, index, strings)
 
     body, places = b"", []
-    for records in (domains, resources, connections, [], []):
+    for records in (domains, resources, connections, _devices(system, index)):
         places += [HEADER.size + len(body), len(records)]
         body += b"".join(records)
+    blobs, content = _blobs(system, index, HEADER.size + len(body))
+    places += [HEADER.size + len(body), len(blobs)]
+    body += b"".join(blobs) + content
     places += [HEADER.size + len(body), len(strings.data)]
     body += strings.data
     flags = F_EXIT_WITH_GUESTS if settings["exit_with_guests"] else 0
+    flags |= F_REQUIRE_IOMMU if settings["iommu"] == "require" else 0
     header = HEADER.pack(
         MAGIC, VERSION, HEADER.size + len(body), zlib.crc32(body), name, *places, flags,
         settings["exit_port"],
@@ -185,5 +220,6 @@ def encode(system: System, folder: Path) -> Compiled:
         settings["log"],
         sum(guest["memory"] for guest in system.guests),
         sum(native["memory"] for native in system.natives),
+        disks.physical(system),
         {guest.name: guest for guest in system.guests},
     )

@@ -8,7 +8,8 @@ import struct
 from pathlib import Path
 from typing import Callable, Optional
 
-from . import schema
+from . import disks, schema
+from .hardware import Device
 from .report import Report, shown, suggestion, words
 from .schema import Entry, System
 from .values import PAGE, Range, size_text
@@ -21,7 +22,10 @@ CORE_PORTS = [(0x20, 0x21), (0x40, 0x43), (0x61, 0x61), (0xA0, 0xA1)]
 LOG_PORTS = {"com1": (0x3F8, 0x3FF), "com2": (0x2F8, 0x2FF)}
 
 NATIVE_MAX_CAPS = 96  # proto/native.h
-NATIVE_MAX_CONNECTIONS = 32 - 1  # one is the control page of every native domain
+NATIVE_MAX_CONNECTIONS = 32 - 4  # the others: control page, configuration, lifeboat, device
+FUNCTION_CAPS = 14  # of a PCI function: BARs, each in two parts at most, interrupts, DMA
+PORTS_OF_BLOCK_GUEST = 64  # a disk has a port for each of its queues
+HANDLES_OF_BLOCK_GUEST = 256  # and pages of rings
 NATIVE_OVERHEAD_PAGES = 16  # start page, stack, page tables: proto/native.h
 BOOT_MAX_MODULES = 64
 IMAGE_HEADER = struct.Struct("<8s7Q")  # struct native_image
@@ -35,9 +39,11 @@ def check(system: System, folder: Path, find_image: FindImage, report: Report) -
     _check_names(system, report)
     _assign_domids(system, report)
     _check_policy(system, report)
+    disks.check(system, report)
     _check_connections(system, report)
     _check_waits(system, report)
     _check_devices(system, report)
+    _check_functions(system, report)
     for guest in system.guests:
         _check_guest(guest, system, folder, find_image is not None, report)
     for native in system.natives:
@@ -109,22 +115,27 @@ def _check_connections(system: System, report: Report) -> None:
         client = _find_peer(entry, "client", None, system, report)
         if server is not None and server is client:
             entry.wrong(report, "client", f'"{client.name}", the server itself', "another domain")
+        if client is not None and entry["protocol"] == "xenbus" and "block" not in client["serves"]:
+            entry.wrong(report, "client", f'"{client.name}", which serves no guest by the store',
+                        'a domain that serves "block"')
     _check_connection_names(system, report)
 
 
 def _check_connection_names(system: System, report: Report) -> None:
-    """A domain knows each of its connections by a name, and has one to root at most."""
+    """A domain knows each of its connections by a name, and can have one only of some kinds."""
     names: dict[tuple[str, str], Entry] = {}
-    controls: dict[str, Entry] = {}
+    single: dict[tuple[str, str], Entry] = {}
     for protocol, server, client, entry in system.joined():
         for end in (server, client):
             first = names.setdefault((end, entry.name), entry)
             if first is not entry:
                 entry.wrong(report, "", f'the name "{entry.name}"',
                             f'another: "{end}" knows {first.where} by it')
-        if protocol == "control" and controls.setdefault(client, entry) is not entry:
-            first = controls[client]
-            entry.wrong(report, "", f'a second control connection of "{client}"',
+        if protocol not in ("control", "xenbus", "disk"):
+            continue
+        first = single.setdefault((client, protocol), entry)
+        if first is not entry:
+            entry.wrong(report, "", f'a second {protocol} connection of "{client}"',
                         f"one: {first.where} in line {first.line} is it")
 
 
@@ -194,6 +205,30 @@ def _check_devices(system: System, report: Report) -> None:
                     holders.append((extent, f"{native.where} in line {native.line_of(key)}"))
 
 
+def _check_functions(system: System, report: Report) -> None:
+    """PCI functions: somebody must find them, and each has one driver."""
+    buses = system.serving("pci")
+    for bus in buses[1:]:
+        bus.wrong(report, "serves", '"pci"', f"one domain that does: {buses[0].where} in line "
+                  f"{buses[0].line} is it")
+    chosen: list[tuple[Device, Entry]] = []
+    for native in system.natives:
+        device = native["device"]
+        if device is None:
+            continue
+        if not buses:
+            native.wrong(report, "device", device.looks_for, 'a domain that serves "pci" beside '
+                         "it: nobody else finds devices")
+        elif native in buses:
+            native.wrong(report, "device", device.looks_for,
+                         'none: a domain that serves "pci" finds devices for others')
+        other = next((entry for found, entry in chosen if device.same_choice(found)), None)
+        if other is not None:
+            native.wrong(report, "device", device.looks_for,
+                         f"another: {other.where} in line {other.line_of('device')} has it")
+        chosen.append((device, native))
+
+
 def _check_file(entry: Entry, key: str, folder: Path, report: Report) -> None:
     value = entry[key]
     kind, colon, name = value.partition(":")
@@ -233,8 +268,18 @@ def _ends(native: Entry, system: System) -> int:
 def _capabilities(native: Entry, system: System) -> int:
     """What root hands this native at its start, at most."""
     devices = sum(len(native[key]) for key in ("ports", "irqs", "mmio"))
+    if native["device"]:
+        devices += FUNCTION_CAPS
+    if "pci" in native["serves"]:
+        devices += 1  # all device memory
+    ends = _ends(native, system) + len(_served_drivers(native, system))
     policy = native.name == system.settings["policy"]
-    return _ends(native, system) + devices + 1 + (system.settings["cpus"] if policy else 0)
+    return ends + devices + 1 + (system.settings["cpus"] if policy else 0)
+
+
+def _served_drivers(native: Entry, system: System) -> list[str]:
+    return [client for protocol, server, client, _ in system.joined()
+            if (protocol, server) == ("disk", native.name)]
 
 
 def _check_native(native: Entry, system: System, find_image: FindImage, report: Report) -> None:
@@ -248,8 +293,11 @@ def _check_native(native: Entry, system: System, find_image: FindImage, report: 
         native.wrong(report, "", f"{wanted} devices and peers", f"at most {NATIVE_MAX_CAPS}")
     if native.name == system.settings["policy"]:
         wanted += len(system.domains())
+    guests = sum(found[:2] == ("block", native.name) for found in system.joined())
+    ports = 32 + 2 * wanted + PORTS_OF_BLOCK_GUEST * guests
+    handles = 64 + 16 * ends + native["lifeboat"] + HANDLES_OF_BLOCK_GUEST * guests
     _fill(native, cap_slots=-(-(64 + 2 * wanted) // 16) * 16, grant_frames=1,
-          event_ports=min(4096, -(-(32 + 2 * wanted) // 64) * 64), map_handles=64 + 16 * ends)
+          event_ports=min(4096, -(-ports // 64) * 64), map_handles=handles)
     _check_event_ports(native, report)
 
 
@@ -296,6 +344,8 @@ def _check_counts(system: System, report: Report) -> None:
     counts = [
         ("domains", 1 + len(system.domains()), schema.MAX_DOMAINS),
         ("devices", devices, schema.MAX_RESOURCES),
+        ("PCI devices", sum(bool(native["device"]) for native in system.natives),
+         schema.MAX_DEVICES),
         ("connections", len(system.joined()), schema.MAX_CONNECTIONS),
         ("different programs, kernels and initrds", modules, BOOT_MAX_MODULES),
     ]

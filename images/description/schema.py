@@ -8,7 +8,7 @@ no key is missing there.
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from . import values
+from . import hardware, values
 from .lines import Lines
 from .report import Report, shown, suggestion, words
 from .values import Parser, Range, Wrong
@@ -16,11 +16,16 @@ from .values import Parser, Range, Wrong
 MAX_DOMAINS = 2048
 MAX_RESOURCES = 4096
 MAX_CONNECTIONS = 4096
+MAX_DEVICES = 64
 FIRST_RESERVED_DOMID = 0x7FF0
 
-PROTOCOLS = {"console": 1, "serial": 2, "store": 3, "control": 4}  # SYSTEM_CONN_*
+PROTOCOLS = {  # SYSTEM_CONN_*
+    "console": 1, "serial": 2, "store": 3, "control": 4, "xenbus": 9, "block": 10, "disk": 11,
+    "pci": 8,
+}
 OF_GUESTS = ("console", "store")  # come with a guest's key of the same name
-DECLARED = [word for word in PROTOCOLS if word not in OF_GUESTS]
+# "block" comes with the guests' disks, "pci" with the domain that serves it.
+DECLARED = ("serial", "control", "xenbus", "disk")
 ROOT_SERVES = ("control",)
 SERVED = [word for word in PROTOCOLS if word not in ROOT_SERVES]
 ENDS = ("stop", "destroy", "restart")  # SYSTEM_ON_*
@@ -63,6 +68,9 @@ class System:
     natives: list[Entry] = field(default_factory=list)
     guests: list[Entry] = field(default_factory=list)
     connections: list[Entry] = field(default_factory=list)
+    volumes: list[Entry] = field(default_factory=list)
+    disks: list[Entry] = field(default_factory=list)
+    limits: list[Entry] = field(default_factory=list)
 
     def joined(self) -> list[tuple[str, str, str, Entry]]:
         """All connections as (protocol, server, client, the entry that says so)."""
@@ -72,6 +80,14 @@ class System:
             for protocol in OF_GUESTS
             if guest[protocol] is not None
         ]
+        found += [
+            ("block", server.name, guest.name, guest)
+            for guest in self.guests
+            for server in self.serving("block")
+            if any((disk["guest"], disk["server"]) == (guest.name, server.name)
+                   for disk in self.disks)
+        ]
+        found += [("pci", bus.name, "root", bus) for bus in self.serving("pci")]
         return found + [
             (entry["protocol"], entry["server"], entry["client"], entry)
             for entry in self.connections
@@ -83,6 +99,15 @@ class System:
 
     def native(self, name: str) -> Optional[Entry]:
         return next((entry for entry in self.natives if entry.name == name), None)
+
+    def guest(self, name: str) -> Optional[Entry]:
+        return next((entry for entry in self.guests if entry.name == name), None)
+
+    def serving(self, protocol: str) -> list[Entry]:
+        return [entry for entry in self.natives if protocol in entry["serves"]]
+
+    def joins(self, protocol: str, server: str, client: str) -> bool:
+        return any(found[:3] == (protocol, server, client) for found in self.joined())
 
 
 PORT: Parser = values.number_range(0xFFFF, '0x60 or "0x3f8-0x3ff"')
@@ -138,6 +163,7 @@ SYSTEM_KEYS = {
     "log": Key(values.choice("com1", "com2", "none"), "none"),
     "exit_port": Key(values.integer(1, 0xFFFF), 0),
     "exit_with_guests": Key(values.boolean, False),
+    "iommu": Key(values.choice("use", "require"), "use"),
 }
 
 NATIVE_KEYS = {
@@ -148,6 +174,8 @@ NATIVE_KEYS = {
     "ports": Key(values.items(PORT, "I/O ports"), []),
     "irqs": Key(values.items(values.integer(0, 255), "interrupt numbers"), []),
     "mmio": Key(values.items(values.device_memory, "device memory ranges"), []),
+    "device": Key(hardware.device),
+    "lifeboat": Key(values.pages(4 << 10, 1 << 20), 0),
     "log": Key(values.choice(*LOG_RIGHTS), "write"),
     **_common(100, ("stop", "restart", "restart")),
 }
@@ -170,7 +198,34 @@ CONNECTION_KEYS = {
     "client": Key(values.name, required=True),
 }
 
-NAMED = {"domain": NATIVE_KEYS, "guest": GUEST_KEYS, "connection": CONNECTION_KEYS}
+VOLUME_KEYS = {
+    **{name: Key(parse) for name, parse in hardware.EXTENT_KEYS.items()},
+    "extents": Key(values.items(hardware.extent, "extents")),
+}
+
+LIMIT_KEYS = {
+    "bandwidth": Key(hardware.amount(64 << 10, 1 << 40, 1, '"50M", in bytes per second'), 0),
+    "iops": Key(values.integer(1, 1000000000), 0),
+}
+
+DISK_KEYS = {
+    "guest": Key(values.name, required=True),
+    "volume": Key(values.name, required=True),
+    "device": Key(hardware.virtual_device, required=True),
+    "server": Key(values.name),
+    "mode": Key(values.choice("rw", "ro"), "rw"),
+    "shared": Key(values.boolean, False),
+    **LIMIT_KEYS,
+}
+
+NAMED = {
+    "domain": NATIVE_KEYS,
+    "guest": GUEST_KEYS,
+    "connection": CONNECTION_KEYS,
+    "volume": VOLUME_KEYS,
+    "disk": DISK_KEYS,
+    "limit": {"disk": Key(hardware.place, required=True), **LIMIT_KEYS},
+}
 TABLES = {"system": SYSTEM_KEYS, **NAMED}
 
 
@@ -232,4 +287,4 @@ def read(table: dict, lines: Lines, report: Report) -> System:
             )
     settings = _entry(table.get("system", {}), ("system",), SYSTEM_KEYS, lines, report)
     named = {kind: _named(kind, table.get(kind, {}), lines, report) for kind in NAMED}
-    return System(settings, named["domain"], named["guest"], named["connection"])
+    return System(settings, *named.values())

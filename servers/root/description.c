@@ -10,12 +10,18 @@
  */
 #include "description.h"
 
+#include "proto/blk.h"
 #include "proto/cap/cap.h"
+#include "proto/pci.h"
 
 #define IO_PORTS  65536U
 #define MAX_GSI   1024U
 #define MAX_CPU   4096U
 #define MAX_PAGES (1ULL << 35) /* what the M2P can number */
+
+#define LIFEBOAT_MAX 256U   /* pages */
+#define DMA_UNIT     512U   /* slots */
+#define DMA_MAX      65536U /* slots */
 
 static uint32_t crc32(const uint8_t *data, uint64_t size) {
 	uint32_t crc = ~0U;
@@ -58,7 +64,8 @@ static const char *check_header(const uint8_t *data, uint64_t size,
 	    header->strings_size > header->total_size - header->strings || data[header->strings] ||
 	    data[header->strings + header->strings_size - 1])
 		return "its strings lie outside of it or do not end";
-	if (header->flags & ~SYSTEM_F_EXIT_WITH_GUESTS || header->exit_port >= IO_PORTS)
+	if (header->flags & ~(SYSTEM_F_EXIT_WITH_GUESTS | SYSTEM_F_REQUIRE_IOMMU) ||
+	    header->exit_port >= IO_PORTS)
 		return "its flags or its exit port are unknown";
 	if (header->name >= header->strings_size) return "its name lies outside of its strings";
 	return NULL;
@@ -93,6 +100,8 @@ static const char *check_domain_numbers(const struct system_domain *domain) {
 		return "a domain's reaction to its end is unknown";
 	if (domain->flags & ~(SYSTEM_DOMAIN_F_AUTOSTART | SYSTEM_DOMAIN_F_POLICY))
 		return "a domain's flags are unknown";
+	if (domain->lifeboat_pages > LIFEBOAT_MAX || (domain->lifeboat_pages && !native))
+		return "a domain's lifeboat has an impossible size";
 	return NULL;
 }
 
@@ -163,28 +172,42 @@ static bool is_kind(const struct description *d, uint32_t domain, uint8_t kind) 
 	return d->domains[domain].kind == kind;
 }
 
+static const struct {
+	uint8_t server, client; /* SYSTEM_KIND_* */
+	uint8_t pages;          /* of root's own that the two share */
+	uint32_t flags;         /* that it may have */
+	bool one;               /* a client has one at most */
+	const char *refusal;
+} protocols[] = {
+	[SYSTEM_CONN_CONSOLE] = {SYSTEM_KIND_NATIVE, SYSTEM_KIND_GUEST, 0, 0, true,
+				 "a console connection does not join a server and a guest"},
+	[SYSTEM_CONN_SERIAL] = {SYSTEM_KIND_NATIVE, SYSTEM_KIND_NATIVE, 1, 0, false,
+				"a serial connection does not join two native domains"},
+	[SYSTEM_CONN_STORE] = {SYSTEM_KIND_NATIVE, SYSTEM_KIND_GUEST, 0, 0, true,
+			       "a store connection does not join a server and a guest"},
+	[SYSTEM_CONN_CONTROL] = {SYSTEM_KIND_ROOT, SYSTEM_KIND_NATIVE, 1, 0, true,
+				 "a control connection does not join root and a native domain"},
+	[SYSTEM_CONN_BUS] = {SYSTEM_KIND_NATIVE, SYSTEM_KIND_ROOT, PCI_BUS_PAGES, 0, true,
+			     "a bus connection does not join a native domain and root"},
+	[SYSTEM_CONN_XENBUS] = {SYSTEM_KIND_NATIVE, SYSTEM_KIND_NATIVE, 1,
+				SYSTEM_XENBUS_VBD | SYSTEM_XENBUS_VIF, true,
+				"a xenbus connection does not join two native domains"},
+	[SYSTEM_CONN_BLOCK] = {SYSTEM_KIND_NATIVE, SYSTEM_KIND_GUEST, 0, 0, false,
+			       "a block connection does not join a server and a guest"},
+	[SYSTEM_CONN_DISK] = {SYSTEM_KIND_NATIVE, SYSTEM_KIND_NATIVE, BLK_PAGES, 0, true,
+			      "a disk connection does not join two native domains"},
+};
+
 static const char *check_connection_ends(const struct description *d,
 					 const struct system_connection *c) {
-	switch (c->protocol) {
-	case SYSTEM_CONN_CONSOLE:
-	case SYSTEM_CONN_STORE:
-		return is_kind(d, c->server, SYSTEM_KIND_NATIVE) &&
-				       is_kind(d, c->client, SYSTEM_KIND_GUEST)
-			       ? NULL
-			       : "a console or store connection does not join a server and a guest";
-	case SYSTEM_CONN_SERIAL:
-		if (c->pages != 1) return "a serial connection has other than one page";
-		return is_kind(d, c->server, SYSTEM_KIND_NATIVE) &&
-				       is_kind(d, c->client, SYSTEM_KIND_NATIVE)
-			       ? NULL
-			       : "a serial connection does not join two native domains";
-	case SYSTEM_CONN_CONTROL:
-		return is_kind(d, c->server, SYSTEM_KIND_ROOT) &&
-				       is_kind(d, c->client, SYSTEM_KIND_NATIVE)
-			       ? NULL
-			       : "a control connection does not join root and a native domain";
-	default: return "a connection's protocol is unknown";
-	}
+	if (c->protocol >= ARRAY_SIZE(protocols) || !protocols[c->protocol].refusal)
+		return "a connection's protocol is unknown";
+	if (d->domains[c->server].kind != protocols[c->protocol].server ||
+	    d->domains[c->client].kind != protocols[c->protocol].client)
+		return protocols[c->protocol].refusal;
+	if (c->pages != protocols[c->protocol].pages)
+		return "a connection has an impossible number of pages";
+	return c->flags & ~protocols[c->protocol].flags ? "a connection's flags are unknown" : NULL;
 }
 
 static bool touches(const struct system_connection *c, uint32_t domain) {
@@ -198,24 +221,76 @@ static const char *check_connection(const struct description *d, uint32_t index)
 
 	if (c->server >= d->domain_count || c->client >= d->domain_count || c->server == c->client)
 		return "a connection's end does not exist";
-	if (c->name >= d->header->strings_size || c->flags)
-		return "a connection's name or flags are impossible";
+	if (c->name >= d->header->strings_size) return "a connection's name is impossible";
 	why = check_connection_ends(d, c);
 	if (why) return why;
 	for (uint32_t i = 0; i < index; i++) {
 		const struct system_connection *other = &d->connections[i];
 
 		if (other->client == c->client && other->protocol == c->protocol &&
-		    c->protocol != SYSTEM_CONN_SERIAL)
+		    (protocols[c->protocol].one || other->server == c->server))
 			return "a domain has two connections of a kind that it can have one of";
 		at_server += touches(other, c->server);
 		at_client += touches(other, c->client);
 	}
-	/* One of a native domain's connections is its control page. */
-	if ((is_kind(d, c->server, SYSTEM_KIND_NATIVE) && at_server > NATIVE_MAX_CONNECTIONS - 2) ||
-	    at_client > NATIVE_MAX_CONNECTIONS - 2)
+	/* At a native domain's start, root adds four: control page, configuration, lifeboat,
+	 * device. */
+	if ((is_kind(d, c->server, SYSTEM_KIND_NATIVE) && at_server > NATIVE_MAX_CONNECTIONS - 5) ||
+	    (!is_kind(d, c->client, SYSTEM_KIND_ROOT) && at_client > NATIVE_MAX_CONNECTIONS - 5))
 		return "a domain has too many connections";
 	return NULL;
+}
+
+static bool number_fits(uint32_t number, uint32_t end) {
+	return number < end || number == SYSTEM_ANY;
+}
+
+static const char *check_device(const struct description *d, uint32_t index) {
+	const struct system_device *device = &d->devices[index];
+
+	if (device->domain >= d->domain_count || !is_kind(d, device->domain, SYSTEM_KIND_NATIVE))
+		return "a PCI device is for a domain that cannot have it";
+	if (!number_fits(device->vendor, 0xffff) || !number_fits(device->device, 0xffff) ||
+	    device->device_or >= 0xffff || device->class_code & ~device->class_mask ||
+	    device->class_mask > 0xffffff || !number_fits(device->address, 0x10000) ||
+	    !number_fits(device->index, PCI_MAX_FUNCTIONS))
+		return "what a PCI device is known by is impossible";
+	if (!device->interrupts || device->interrupts > PCI_MAX_MESSAGES)
+		return "a PCI device has an impossible number of interrupts";
+	if (!device->dma_slots || device->dma_slots > DMA_MAX || device->dma_slots % DMA_UNIT ||
+	    device->own_slots > device->dma_slots)
+		return "a PCI device has a DMA window of an impossible size";
+	for (uint32_t i = 0; i < index; i++)
+		if (d->devices[i].domain == device->domain) return "a domain has two PCI devices";
+	return NULL;
+}
+
+static const char *check_blob(const struct description *d, uint32_t index) {
+	const struct system_blob *blob = &d->blobs[index];
+	uint32_t total = d->header->total_size;
+
+	if (blob->domain >= d->domain_count || !is_kind(d, blob->domain, SYSTEM_KIND_NATIVE))
+		return "a configuration is for a domain that cannot have it";
+	if (blob->offset % 8 || blob->offset < sizeof(*d->header) || blob->offset > total ||
+	    blob->size > total - blob->offset || blob->size > SYSTEM_MAX_BLOB_SIZE)
+		return "a configuration lies outside of the description, or is too large";
+	for (uint32_t i = 0; i < index; i++)
+		if (d->blobs[i].domain == blob->domain) return "a domain has two configurations";
+	return NULL;
+}
+
+/* There is one bus, so one domain that finds devices. */
+static const char *check_buses(const struct description *d, uint32_t *line) {
+	uint32_t buses = 0;
+
+	for (uint32_t i = 0; i < d->connection_count; i++) {
+		if (d->connections[i].protocol != SYSTEM_CONN_BUS) continue;
+		*line = d->connections[i].line;
+		if (++buses > 1) return "two domains serve the PCI bus";
+	}
+	if (!d->device_count || buses) return NULL;
+	*line = d->devices[0].line;
+	return "there are PCI devices, and no domain that finds them";
 }
 
 const char *description_check(const void *data, uint64_t size, struct description *description,
@@ -231,10 +306,14 @@ const char *description_check(const void *data, uint64_t size, struct descriptio
 		.domains = (const void *)(bytes + header->domains),
 		.resources = (const void *)(bytes + header->resources),
 		.connections = (const void *)(bytes + header->connections),
+		.devices = (const void *)(bytes + header->devices),
+		.blobs = (const void *)(bytes + header->blobs),
 		.strings = (const char *)bytes + header->strings,
 		.domain_count = header->domain_count,
 		.resource_count = header->resource_count,
 		.connection_count = header->connection_count,
+		.device_count = header->device_count,
+		.blob_count = header->blob_count,
 	};
 	if (!header->domain_count) return "it describes no domain";
 	for (uint32_t i = 0; i < header->domain_count && !why; i++) {
@@ -249,5 +328,10 @@ const char *description_check(const void *data, uint64_t size, struct descriptio
 		*line = description->connections[i].line;
 		why = check_connection(description, i);
 	}
-	return why;
+	for (uint32_t i = 0; i < header->device_count && !why; i++) {
+		*line = description->devices[i].line;
+		why = check_device(description, i);
+	}
+	for (uint32_t i = 0; i < header->blob_count && !why; i++) why = check_blob(description, i);
+	return why ? why : check_buses(description, line);
 }

@@ -11,8 +11,10 @@ struct description {
 	const struct system_domain *domains;
 	const struct system_resource *resources;
 	const struct system_connection *connections;
+	const struct system_device *devices;
+	const struct system_blob *blobs;
 	const char *strings;
-	uint32_t domain_count, resource_count, connection_count;
+	uint32_t domain_count, resource_count, connection_count, device_count, blob_count;
 };
 
 /*

@@ -11,7 +11,9 @@ import unittest
 from pathlib import Path
 from typing import Optional
 
-from description import DescriptionError, binary, compile_file, compile_text, lines, schema
+from description import (
+    DescriptionError, binary, compile_file, compile_text, disks, hardware, lines, schema,
+)
 from description.report import Report
 from launcher.paths import TOP
 
@@ -104,6 +106,9 @@ class Good(unittest.TestCase):
         names = {
             "system_header": binary.HEADER, "system_domain": binary.DOMAIN,
             "system_resource": binary.RESOURCE, "system_connection": binary.CONNECTION,
+            "system_device": binary.DEVICE, "system_blob": binary.BLOB,
+            "vbd_config": disks.HEADER, "vbd_volume": disks.VOLUME, "vbd_extent": disks.EXTENT,
+            "vbd_disk": disks.DISK, "vbd_limit": disks.LIMIT,
         }
         checks = [
             f"_Static_assert(sizeof(struct {name}) == {form.size});" for name, form in names.items()
@@ -120,13 +125,25 @@ class Good(unittest.TestCase):
             "SYSTEM_RES_CPU": binary.RES_CPU, "SYSTEM_MAX_DOMAINS": schema.MAX_DOMAINS,
             "SYSTEM_MAX_RESOURCES": schema.MAX_RESOURCES,
             "SYSTEM_MAX_CONNECTIONS": schema.MAX_CONNECTIONS,
-            "SYSTEM_CONN_CONSOLE": schema.PROTOCOLS["console"],
-            "SYSTEM_CONN_SERIAL": schema.PROTOCOLS["serial"],
-            "SYSTEM_CONN_CONTROL": schema.PROTOCOLS["control"],
+            "SYSTEM_CONN_BUS": schema.PROTOCOLS["pci"], "SYSTEM_ANY": hardware.ANY,
+            "SYSTEM_MAX_DEVICES": schema.MAX_DEVICES, "SYSTEM_XENBUS_VBD": binary.XENBUS_VBD,
+            "SYSTEM_F_REQUIRE_IOMMU": binary.F_REQUIRE_IOMMU,
+            "VBD_CONFIG_MAGIC": disks.MAGIC, "VBD_CONFIG_VERSION": disks.VERSION,
+            "VBD_READONLY": disks.READONLY, "VBD_SHARED": disks.SHARED,
+            "VBD_MAX_VOLUMES": disks.MAX_VOLUMES, "VBD_MAX_EXTENTS": disks.MAX_EXTENTS,
+            "VBD_MAX_DISKS": disks.MAX_DISKS, "VBD_MAX_LIMITS": disks.MAX_LIMITS,
+            "BLK_MAX_DISKS": hardware.DISKS_OF_DRIVER, "BLK_PAGES": binary.RING_PAGES["disk"],
+            "PCI_BUS_PAGES": binary.RING_PAGES["pci"],
+            **{f"SYSTEM_CONN_{word.upper()}": number
+               for word, number in schema.PROTOCOLS.items() if word != "pci"},
             **{f"SYSTEM_ON_{word.upper()}": number for number, word in enumerate(schema.ENDS)},
         }
         checks += [f"_Static_assert({name} == {value});" for name, value in constants.items()]
-        source = '#include "proto/system.h"\n' + "\n".join(checks)
+        for field, offset in (("address", 20), ("dma_slots", 32), ("line", 40), ("device_or", 44)):
+            place = f"__builtin_offsetof(struct system_device, {field})"
+            checks.append(f"_Static_assert({place} == {offset});")
+        headers = ("system", "vbd", "blk", "pci")
+        source = "".join(f'#include "proto/{name}.h"\n' for name in headers) + "\n".join(checks)
         result = subprocess.run(
             ["gcc", "-std=gnu2x", "-fsyntax-only", "-I", TOP, "-x", "c", "-"],
             input=source, capture_output=True, text=True, check=False,

@@ -28,6 +28,14 @@ static size_t follow(const struct description *d) {
 		sum += d->domains[d->connections[i].client].domid;
 		sum += strlen(description_string(d, d->connections[i].name));
 	}
+	for (uint32_t i = 0; i < d->device_count; i++)
+		sum += d->domains[d->devices[i].domain].domid + d->devices[i].own_slots;
+	for (uint32_t i = 0; i < d->blob_count; i++) {
+		const uint8_t *bytes = (const uint8_t *)d->header + d->blobs[i].offset;
+
+		sum += d->domains[d->blobs[i].domain].domid;
+		for (uint32_t n = 0; n < d->blobs[i].size; n++) sum += bytes[n];
+	}
 	return sum;
 }
 

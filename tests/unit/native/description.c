@@ -43,6 +43,7 @@ static void test_valid(void) {
 	CHECK(!check_image());
 	CHECK(checked.domain_count == 5 && checked.resource_count == 4);
 	CHECK(!strcmp(description_string(&checked, checked.domains[3].name), "g1"));
+	CHECK(checked.device_count == 2 && checked.blob_count == 1);
 }
 
 static void test_header(void) {
@@ -65,7 +66,7 @@ static void test_header(void) {
 	REFUSED(strings[63], 'x', "strings");
 	REFUSED(strings[0], 'x', "strings");
 	REFUSED(header.name, 64, "name");
-	REFUSED(header.flags, 2, "flags");
+	REFUSED(header.flags, 4, "flags");
 	REFUSED(header.exit_port, 0x10000, "exit port");
 	REFUSED(header.domain_count, 0, "no domain");
 	image_valid(&image);
@@ -97,6 +98,8 @@ static void test_domains(void) {
 	REFUSED(domain[3].cap_slots, 1, "tables");
 	REFUSED(domain[3].on_crash, 3, "reaction");
 	REFUSED(domain[3].flags, 4, "flags");
+	REFUSED(domain[3].lifeboat_pages, 1, "lifeboat");
+	REFUSED(domain[2].lifeboat_pages, 257, "lifeboat");
 	REFUSED(domain[3].flags, SYSTEM_DOMAIN_F_POLICY, "policy");
 	CHECK(line == 30);
 }
@@ -124,14 +127,68 @@ static void test_connections(void) {
 	REFUSED(connection[0].client, IMAGE_UART, "end");
 	REFUSED(connection[0].pages, 2, "page");
 	REFUSED(connection[0].server, IMAGE_GUEST, "serial");
-	REFUSED(connection[0].protocol, 9, "protocol");
+	REFUSED(connection[0].protocol, 0, "protocol");
+	REFUSED(connection[0].protocol, SYSTEM_CONN_CONFIG, "protocol");
+	REFUSED(connection[0].protocol, 0xffffffff, "protocol");
 	REFUSED(connection[0].name, 64, "name");
 	REFUSED(connection[0].flags, 1, "flags");
-	REFUSED(connection[1].client, IMAGE_STORE, "console or store");
+	REFUSED(connection[1].client, IMAGE_STORE, "console");
+	REFUSED(connection[2].client, IMAGE_UART, "store");
 	REFUSED(connection[2].protocol, SYSTEM_CONN_CONSOLE, "one of");
 	REFUSED(connection[3].server, IMAGE_UART, "control");
 	REFUSED(connection[3].client, IMAGE_GUEST, "control");
 	CHECK(line == 53);
+	REFUSED(connection[4].client, IMAGE_STORE, "bus");
+	REFUSED(connection[4].pages, 1, "pages");
+	REFUSED(connection[4].protocol, SYSTEM_CONN_CONTROL, "control");
+	REFUSED(connection[5].client, IMAGE_GUEST, "xenbus");
+	REFUSED(connection[5].flags, 4, "flags");
+	REFUSED(connection[6].client, IMAGE_UART, "block");
+	REFUSED(connection[6].pages, 1, "pages");
+	REFUSED(connection[7].pages, 9, "pages");
+	REFUSED(connection[7],
+		((struct system_connection){22, SYSTEM_CONN_XENBUS, IMAGE_STORE, IMAGE_CONSOLE, 1,
+					    0, 58, 0}),
+		"one of");
+	REFUSED(connection[7],
+		((struct system_connection){22, SYSTEM_CONN_BUS, IMAGE_STORE, IMAGE_ROOT, 8, 0, 59,
+					    0}),
+		"one of");
+	REFUSED(connection[4],
+		((struct system_connection){22, SYSTEM_CONN_SERIAL, IMAGE_STORE, IMAGE_CONSOLE, 1,
+					    0, 54, 0}),
+		"no domain that finds them");
+	CHECK(line == 60);
+}
+
+static void test_devices(void) {
+	REFUSED(device[0].domain, IMAGE_GUEST, "cannot have it");
+	REFUSED(device[0].domain, 5, "cannot have it");
+	REFUSED(device[0].vendor, 0x10000, "known by");
+	REFUSED(device[0].device_or, SYSTEM_ANY, "known by");
+	REFUSED(device[0].class_code, 1, "known by");
+	REFUSED(device[1].class_mask, 0x1000000, "known by");
+	REFUSED(device[1].address, 0x10000, "known by");
+	REFUSED(device[0].index, 64, "known by");
+	REFUSED(device[0].interrupts, 0, "interrupts");
+	REFUSED(device[0].interrupts, 17, "interrupts");
+	REFUSED(device[0].dma_slots, 0, "window");
+	REFUSED(device[0].dma_slots, 700, "window");
+	REFUSED(device[0].dma_slots, 65536 + 512, "window");
+	REFUSED(device[0].own_slots, 4097, "window");
+	REFUSED(device[1].domain, IMAGE_UART, "two PCI devices");
+	CHECK(line == 61);
+}
+
+static void test_blobs(void) {
+	CHECK(checked.blobs[0].size == 12);
+	REFUSED(blob[0].domain, IMAGE_GUEST, "cannot have it");
+	REFUSED(blob[0].domain, IMAGE_ROOT, "cannot have it");
+	REFUSED(blob[0].offset, 0, "outside");
+	REFUSED(blob[0].offset, sizeof(image) + 8, "outside");
+	REFUSED(blob[0].offset, offsetof(struct description_image, content) + 4, "outside");
+	REFUSED(blob[0].size, sizeof(image), "outside");
+	REFUSED(blob[0].size, 0xffffffff, "outside");
 }
 
 static void test_damage(void) {
@@ -149,7 +206,8 @@ int main(void) {
 	static const struct test tests[] = {
 		{"a valid one", test_valid},       {"the header", test_header},
 		{"domains", test_domains},         {"resources", test_resources},
-		{"connections", test_connections}, {"damaged ones", test_damage},
+		{"connections", test_connections}, {"PCI devices", test_devices},
+		{"configurations", test_blobs},    {"damaged ones", test_damage},
 	};
 
 	return RUN("description", tests);

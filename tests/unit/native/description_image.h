@@ -12,7 +12,7 @@ struct description_image {
 	struct system_header header;
 	struct system_domain domain[5];
 	struct system_resource resource[4];
-	struct system_connection connection[4];
+	struct system_connection connection[8];
 	struct system_device device[2];
 	struct system_blob blob[1];
 	uint64_t content[2]; /* of the blob */
@@ -36,6 +36,52 @@ static inline void image_seal(struct description_image *image) {
 					sizeof(*image) - sizeof(image->header));
 }
 
+static inline void image_connections(struct description_image *image) {
+	static const struct system_connection connections[] = {
+		{6, SYSTEM_CONN_SERIAL, IMAGE_UART, IMAGE_CONSOLE, 1, 0, 50, 0},
+		{11, SYSTEM_CONN_CONSOLE, IMAGE_CONSOLE, IMAGE_GUEST, 0, 0, 51, 0},
+		{29, SYSTEM_CONN_STORE, IMAGE_STORE, IMAGE_GUEST, 0, 0, 52, 0},
+		{1, SYSTEM_CONN_CONTROL, IMAGE_ROOT, IMAGE_CONSOLE, 1, 0, 53, 0},
+		{6, SYSTEM_CONN_BUS, IMAGE_UART, IMAGE_ROOT, 8, 0, 54, 0},
+		{29, SYSTEM_CONN_XENBUS, IMAGE_STORE, IMAGE_CONSOLE, 1, SYSTEM_XENBUS_VBD, 55, 0},
+		{19, SYSTEM_CONN_BLOCK, IMAGE_CONSOLE, IMAGE_GUEST, 0, 0, 56, 0},
+		{22, SYSTEM_CONN_DISK, IMAGE_CONSOLE, IMAGE_UART, 10, 0, 57, 0},
+	};
+
+	memcpy(image->connection, connections, sizeof(connections));
+}
+
+static inline void image_devices(struct description_image *image) {
+	image->device[0] = (struct system_device){
+		.domain = IMAGE_UART,
+		.vendor = 0x1af4,
+		.device = 0x1042,
+		.address = SYSTEM_ANY,
+		.index = SYSTEM_ANY,
+		.interrupts = 2,
+		.dma_slots = 4096,
+		.own_slots = 256,
+		.line = 60,
+		.device_or = 0x1001,
+	};
+	image->device[1] = (struct system_device){
+		.domain = IMAGE_STORE,
+		.vendor = SYSTEM_ANY,
+		.device = SYSTEM_ANY,
+		.class_code = 0x010802,
+		.class_mask = 0xffffff,
+		.address = 0x20,
+		.interrupts = 1,
+		.dma_slots = 512,
+		.line = 61,
+	};
+	image->blob[0] = (struct system_blob){
+		.domain = IMAGE_CONSOLE,
+		.offset = offsetof(struct description_image, content),
+		.size = 12,
+	};
+}
+
 static inline void image_valid(struct description_image *image) {
 	/*                              1     6     11       19  22     29 */
 	static const char strings[] = "\0root\0uart\0console\0g1\0kernel\0store";
@@ -53,9 +99,11 @@ static inline void image_valid(struct description_image *image) {
 		.resources = offsetof(struct description_image, resource),
 		.resource_count = 4,
 		.connections = offsetof(struct description_image, connection),
-		.connection_count = 4,
+		.connection_count = 8,
 		.devices = offsetof(struct description_image, device),
+		.device_count = 2,
 		.blobs = offsetof(struct description_image, blob),
+		.blob_count = 1,
 		.strings = offsetof(struct description_image, strings),
 		.strings_size = sizeof(image->strings),
 	};
@@ -83,14 +131,8 @@ static inline void image_valid(struct description_image *image) {
 	image->resource[2] = (struct system_resource){IMAGE_CONSOLE, SYSTEM_RES_LOG, 0, 0, 6, 21};
 	image->resource[3] =
 		(struct system_resource){IMAGE_STORE, SYSTEM_RES_MMIO, 0xfe000000, 0x2000, 0, 41};
-	image->connection[0] = (struct system_connection){
-		6, SYSTEM_CONN_SERIAL, IMAGE_UART, IMAGE_CONSOLE, 1, 0, 50, 0};
-	image->connection[1] = (struct system_connection){
-		11, SYSTEM_CONN_CONSOLE, IMAGE_CONSOLE, IMAGE_GUEST, 1, 0, 51, 0};
-	image->connection[2] = (struct system_connection){
-		29, SYSTEM_CONN_STORE, IMAGE_STORE, IMAGE_GUEST, 1, 0, 52, 0};
-	image->connection[3] = (struct system_connection){
-		1, SYSTEM_CONN_CONTROL, IMAGE_ROOT, IMAGE_CONSOLE, 0, 0, 53, 0};
+	image_connections(image);
+	image_devices(image);
 	image_seal(image);
 }
 
