@@ -36,6 +36,7 @@ SLACK = 200  # an instruction that faults is counted once more than the clock do
 MEMORY_MIB = 256
 TIMEOUT = 600  # seconds of real time, on a busy machine
 RUN = "quiet norandmaps tessera.run=/bin/ops"
+COMPILER = ["gcc", "-O2", "-Wall", "-Wextra", "-Werror"]
 PROGRAM_BASE = 0x10000000  # above all that native domains use
 CORE, CORE_END = 0xFFFF800000000000, 0xFFFF880000000000
 AREAS, AREAS_END, AREA_MASK = 0xFFFF820000000000, 0xFFFF828000000000, 0x3FFFF
@@ -122,17 +123,22 @@ def understand(text: str, counts: Path) -> dict[str, Operation]:
     return found
 
 
+def make_plugin(output: Path) -> None:
+    subprocess.run(
+        [*COMPILER, "-std=c17", "-shared", "-fPIC", "-fvisibility=hidden", "-o", output,
+         SOURCES / "count.c"],
+        check=True,
+    )
+
+
 def make(folder: Path) -> tuple[Path, Path]:
     """The initramfs with the program, and the plugin."""
-    compiler = ["gcc", "-O2", "-Wall", "-Wextra", "-Werror"]
     base = f"-Wl,-Ttext-segment={PROGRAM_BASE:#x}"
     ops, plugin, ramdisk = folder / "ops", folder / "count.so", folder / "initrd"
-    for command in (
-        [*compiler, "-std=gnu17", "-static", base, "-o", ops, SOURCES / "ops.c"],
-        [*compiler, "-std=c17", "-shared", "-fPIC", "-fvisibility=hidden", "-o", plugin,
-         SOURCES / "count.c"],
-    ):
-        subprocess.run(command, check=True)
+    subprocess.run(
+        [*COMPILER, "-std=gnu17", "-static", base, "-o", ops, SOURCES / "ops.c"], check=True
+    )
+    make_plugin(plugin)
     added = initrd.Archive()
     added.add("bin/ops", stat.S_IFREG | 0o755, ops.read_bytes())
     ramdisk.write_bytes(build.busybox_initrd().read_bytes() + added.finish())  # Linux reads both

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""User space for the disk benchmark: the distribution's fio, and Xen's tools for
+its dom0, as initramfs archives around the BusyBox one.
+
+The packages are unpacked and not configured. Of them an archive gets the programs
+that are asked for, the libraries that these need, and kernel modules in the order
+in which they must be loaded, so that the same kernel and the same user space run
+natively, as Xen's domU and as Tessera's guest.
+"""
+
+import hashlib
+import re
+import stat
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Iterable, Iterator
+
+import initrd
+from launcher import build
+from launcher.paths import TOP, Failure, cache_dir
+
+SUITE = "bookworm"
+PACKAGES = ["fio", "linux-image-amd64", "xen-utils-4.17", "xen-utils-common", "xenstore-utils"]
+LIBRARIES = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/ceph",
+             "usr/lib/xen-4.17/lib/x86_64-linux-gnu")
+LOADER = "lib64/ld-linux-x86-64.so.2"
+SCRIPTS = TOP / "tests" / "bench" / "blk"
+
+# Modules by what they drive; what they depend on is found out.
+DRIVERS = {
+    "virtio-blk": ("virtio_pci", "virtio_blk"),
+    "ahci": ("ahci", "sd_mod"),
+    "nvme": ("nvme",),
+    "guest": ("xen-blkfront",),
+    "dom0": ("xen-evtchn", "xen-gntdev", "xen-privcmd", "xenfs", "xen-blkback"),
+}
+XEN = "usr/lib/xen-4.17/bin/"
+XEN_PROGRAMS = (
+    *(XEN + name for name in ("xl", "xenstored", "xen-init-dom0", "xenconsoled", "xenconsole")),
+    "usr/bin/xenstore-write", "usr/bin/xenstore-read",
+    "lib/x86_64-linux-gnu/libgcc_s.so.1",  # loaded when a thread is cancelled
+)
+
+
+def _archive() -> Path:
+    """All the packages' files, as one tar archive in the cache."""
+    key = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:12]
+    output = cache_dir() / f"bench-{key}.tar"
+    if not output.is_file():
+        cache_dir().mkdir(parents=True, exist_ok=True)
+        temporary = output.with_suffix(".new")
+        done = subprocess.run(
+            ["mmdebstrap", "--quiet", "--variant=extract", "--format=tar",
+             f"--include={','.join(PACKAGES)}", SUITE, temporary],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        )
+        if done.returncode:
+            raise Failure(f"mmdebstrap failed:\n{done.stderr.rstrip()[-2000:]}")
+        temporary.replace(output)
+    return output
+
+
+class Tree:
+    """The packages' files, unpacked."""
+
+    def __init__(self, folder: Path):
+        self.root = folder
+        with tarfile.open(_archive()) as tar:
+            wanted = re.compile(
+                r"\./(usr/bin/|usr/lib/x86_64|usr/lib/xen-4|lib/|lib64|boot/|usr/sbin)"
+            )
+            members = [m for m in tar if wanted.match(m.name) and not m.isdev()]
+            tar.extractall(folder, members)
+        self.release = next((folder / "lib/modules").iterdir()).name
+        self.modules = {
+            path.stem: path for path in (folder / "lib/modules" / self.release).rglob("*.ko")
+        }
+
+    @property
+    def kernel(self) -> Path:
+        return self.root / "boot" / f"vmlinuz-{self.release}"
+
+    def library(self, name: str) -> str:
+        for folder in LIBRARIES:
+            if (self.root / folder / name).exists():
+                return f"{folder}/{name}"
+        raise Failure(f"no package has the library {name}")
+
+    def needed(self, programs: Iterable[str]) -> list[str]:
+        """The programs, and the libraries that they need, however indirectly."""
+        found = [LOADER]
+        queue = list(programs)
+        while queue:
+            name = queue.pop()
+            if name in found:
+                continue
+            found.append(name)
+            said = subprocess.run(["objdump", "-p", self.root / name], check=True,
+                                  capture_output=True, text=True).stdout
+            for library in re.findall(r"NEEDED +(\S+)", said):
+                if not library.startswith("ld-linux"):
+                    queue.append(self.library(library))
+        return found
+
+    def load_order(self, names: Iterable[str]) -> list[str]:
+        """Modules after those that they depend on."""
+        order: list[str] = []
+
+        def visit(name: str) -> None:
+            path = self.modules.get(name) or self.modules.get(name.replace("_", "-"))
+            if path is None or path.stem in order:
+                return  # built into the kernel, or there already
+            depends = re.search(rb"\0depends=([^\0]*)\0", path.read_bytes())
+            for other in depends[1].decode().split(",") if depends else []:
+                if other:
+                    visit(other)
+            order.append(path.stem)
+
+        for name in names:
+            visit(name)
+        return order
+
+
+def _folders(names: Iterable[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    for name in names:
+        parents = [str(path) for path in Path(name).parents if str(path) != "."]
+        for parent in reversed(parents):
+            if parent not in seen:
+                seen.add(parent)
+                yield parent
+
+
+def make(tree: Tree, programs: Iterable[str], drivers: Iterable[str], files: dict[str, bytes]
+         ) -> bytes:
+    """An initramfs: BusyBox, programs, modules of DRIVERS, and files (in bin: executable)."""
+    files = dict(files)
+    for name in tree.needed(programs):
+        files[name] = (tree.root / name).read_bytes()
+    for driver in drivers:
+        order = tree.load_order(DRIVERS[driver])
+        files[f"modules/{driver}"] = "".join(f"/modules/{name}.ko\n" for name in order).encode()
+        for name in order:
+            files[f"modules/{name}.ko"] = tree.modules[name].read_bytes()
+    archive = initrd.Archive()
+    for folder in _folders(files):
+        archive.add(folder, stat.S_IFDIR | 0o755)
+    for name, data in files.items():
+        mode = 0o644 if name.startswith(("modules/", "etc/", "boot/")) else 0o755
+        archive.add(name, stat.S_IFREG | mode, data)
+    return build.busybox_initrd().read_bytes() + archive.finish()  # Linux reads both
+
+
+def guest(tree: Tree) -> bytes:
+    """For the guest, and for the bare machine."""
+    with tempfile.TemporaryDirectory() as name:
+        mark = Path(name) / "mark"
+        subprocess.run(["gcc", "-O2", "-static", "-o", mark, SCRIPTS / "mark.c"], check=True)
+        scripts = {"bin/bench": (SCRIPTS / "bench.sh").read_bytes(), "bin/mark": mark.read_bytes()}
+    return make(tree, ["usr/bin/fio"], [name for name in DRIVERS if name != "dom0"], scripts)
+
+
+def dom0(tree: Tree, inner: bytes) -> bytes:
+    """For Xen's dom0; `inner` is the initramfs of its guest."""
+    files = {
+        "bin/dom0": (SCRIPTS / "dom0.sh").read_bytes(),
+        "bin/attach": (SCRIPTS / "attach.sh").read_bytes(),
+        "etc/xen/xl.conf": b'autoballoon="off"\n',
+        "boot/vmlinuz": tree.kernel.read_bytes(),
+        "boot/initrd": inner,
+    }
+    drivers = [name for name in DRIVERS if name != "guest"]
+    return make(tree, XEN_PROGRAMS, drivers, files)

@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a guest's disk costs: the distribution's fio on the same kernel natively, as
+a guest of the distribution's Xen with blkback in a Linux dom0, and of Tessera.
+
+Two figures for each row, model of disk, and system. IOPS: QEMU runs as fast as it
+can, the disk is a file in the host's page cache. Instructions per request: under
+-icount, with the plugin that linux.py uses; fio does 64 requests and then 1088
+between marks, and the difference is what 1024 requests cost the whole machine,
+guest, hypervisor and drivers. The disk is QEMU's null device there: it answers at
+once, so that no time of the host's disk comes into virtual time.
+"""
+
+import argparse
+import gzip
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator, Optional, Sequence
+
+TOP = Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(TOP), str(TOP / "images")]
+
+from description import compile_text  # noqa: E402
+from describe import program_finder  # noqa: E402
+from launcher import build, disks, launch, machine, minimal  # noqa: E402
+from tests.bench import linux  # noqa: E402
+from tests.bench.blk import ramdisk  # noqa: E402
+from tests.pv import xen  # noqa: E402
+
+SYSTEMS = ("native", "xen", "tessera")
+MODELS = {"virtio-blk": "vda", "ahci": "sda", "nvme": "nvme0n1"}  # as Linux names them
+ROWS = [
+    f"{pattern}{direction}:{size}:{depth}"
+    for size in ("4k", "128k")
+    for pattern in ("", "rand")
+    for direction in ("read", "write")
+    for depth in (1, 32)
+]
+SECONDS = 4
+DISK_BYTES = 256 << 20
+REQUESTS = 1024  # bench.sh: 1088 - 64
+GUEST_MIB, DOM0_MIB = 512, 1024
+MACHINE_MIB = 2048  # of all three, so that QEMU's part is the same
+TIMEOUT = 3000  # seconds for one boot
+XEN_CPU = "max,-smap,-la57"
+"""
+Targets: of Xen's instructions, at most; the same for 4 KiB; of the native ones, at
+most; of Xen's IOPS, at least.
+"""
+OF_XEN, OF_XEN_4K, OF_NATIVE, IOPS_OF_XEN = 1.0, 0.5, 1.5, 3.0
+
+
+@dataclass
+class Place:
+    """Files that all runs share."""
+
+    folder: Path
+    tree: ramdisk.Tree
+    guest: Path  # initramfs
+    dom0: Path
+    plugin: Path
+    disk: Path
+
+    @staticmethod
+    def make(folder: Path) -> "Place":
+        (folder / "tree").mkdir()
+        tree = ramdisk.Tree(folder / "tree")
+        place = Place(folder, tree, folder / "guest.initrd", folder / "dom0.initrd",
+                      folder / "count.so", folder / "disk.img")
+        inner = ramdisk.guest(tree)
+        place.guest.write_bytes(inner)
+        place.dom0.write_bytes(ramdisk.dom0(tree, inner))
+        linux.make_plugin(place.plugin)
+        with place.disk.open("wb") as file:
+            file.truncate(DISK_BYTES)
+        return place
+
+
+@dataclass
+class Run:
+    """One boot: rows on one model of disk, in one system."""
+
+    model: str
+    rows: Sequence[str]
+    seconds: int  # 0: count instructions
+
+    @property
+    def counting(self) -> bool:
+        return not self.seconds
+
+    def command(self, drivers: str, device: str) -> str:
+        return f"/bin/bench {drivers} {device} {self.seconds} {' '.join(self.rows)}"
+
+    def disk_arguments(self, place: Place) -> list[str]:
+        found = disks.qemu_arguments([disks.Disk(place.disk, self.model)], False)
+        if self.counting:
+            null = {"driver": "null-co", "node-name": "disk0", "size": DISK_BYTES,
+                    "read-zeroes": True}
+            found[found.index("-blockdev") + 1] = json.dumps(null)
+        return found
+
+    def machine(self, place: Place, boot: list[str], cpu: str = "max") -> list[str]:
+        extra = self.disk_arguments(place)
+        if self.counting:
+            cpu += ",-erms,-fsrm"  # rep movsb would count bytes, one instruction each
+            extra += ["-plugin", f"file={place.plugin},out={place.folder / 'counts'}"]
+        parts = machine.Machine(MACHINE_MIB, place.folder / "log", boot, cpu=cpu,
+                                icount=self.counting, extra=extra)
+        return parts.arguments(False)
+
+
+def _on_native(place: Place, run: Run) -> list[str]:
+    command = run.command(run.model, MODELS[run.model])
+    return run.machine(place, [
+        "-kernel", str(place.tree.kernel), "-initrd", str(place.guest), "-append",
+        f'console=ttyS0 quiet norandmaps tessera.run="{command}"',
+    ])
+
+
+def _on_xen(place: Place, run: Run) -> list[str]:
+    hypervisor = place.folder / "xen"
+    if not hypervisor.exists():
+        hypervisor.write_bytes(gzip.decompress(xen.XEN.read_bytes()))
+    command = f"/bin/dom0 {run.model} {MODELS[run.model]} {run.command('guest', 'xvda')}"
+    kernel = f'{place.tree.kernel} console=hvc0 quiet norandmaps tessera.run="{command}"'
+    return run.machine(place, [
+        "-kernel", str(hypervisor), "-initrd", f"{kernel},{place.dom0}", "-append",
+        f"console=com1 com1=115200,8n1 loglvl=none guest_loglvl=none dom0_mem={DOM0_MIB}M "
+        "dom0_max_vcpus=1",
+    ], XEN_CPU)
+
+
+def _on_tessera(place: Place, run: Run) -> list[str]:
+    built = build.build_dir()
+    text = minimal.describe(
+        minimal.guest(
+            "guest", kernel=place.tree.kernel, initrd=place.guest, memory=f"{GUEST_MIB}M",
+            cmdline=f'console=hvc0 quiet norandmaps tessera.run="{run.command("guest", "xvda")}"',
+        ),
+        minimal.virtual("guest", [disks.Disk(place.disk, run.model)]),
+        raw="guest", disks=[disks.Disk(place.disk, run.model)],
+    )
+    compiled = compile_text(text, "disk", TOP / "images", program_finder(built))
+    modules_folder = Path(tempfile.mkdtemp(dir=place.folder))
+    launch.stage_kernels(compiled, modules_folder)
+    modules = launch.stage(compiled, built, modules_folder)
+    return run.machine(place, launch.multiboot(compiled, built, modules))
+
+
+START = {"native": _on_native, "xen": _on_xen, "tessera": _on_tessera}
+
+
+def _batches(path: Path) -> Iterator[dict[str, int]]:
+    """For each pair of marks: instructions by owner."""
+    for batch in linux.batches(path):
+        found: dict[str, int] = {"all": 0}
+        for (address, _), count in batch.items():
+            found["all"] += count
+            owner = linux.owner(address)
+            found[owner] = found.get(owner, 0) + count
+        yield found
+
+
+def measure(place: Place, system: str, run: Run) -> dict[str, dict[str, float]]:
+    """Row: figures. Those of a counting run are instructions per request."""
+    command = START[system](place, run)
+    done = subprocess.run(
+        ["timeout", str(TIMEOUT), *command], stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, errors="replace", check=False,
+    )
+    said = re.findall(r"^fio (\S+) ([\d.]+)(?:\+([\d.]+))?\r?$", done.stdout, re.M)
+    if len(said) != len(run.rows):
+        sys.exit(f"disk: {system}, {run.model}: {len(said)} of {len(run.rows)} rows:\n"
+                 f"{done.stdout[-3000:]}{done.stderr[-1000:]}")
+    if not run.counting:
+        return {row: {"iops": float(one) + float(two or 0)} for row, one, two in said}
+    counted = list(_batches(place.folder / "counts"))
+    found = {}
+    for number, (row, _, _) in enumerate(said):
+        _, few, many = counted[3 * number : 3 * number + 3]
+        found[row] = {owner: (many[owner] - few.get(owner, 0)) / REQUESTS for owner in many}
+    return found
+
+
+Results = dict[str, dict[str, dict[str, float]]]  # system: row: figure
+
+
+def gather(place: Place, model: str, systems: Sequence[str], rows: Sequence[str], seconds: int,
+           counts: bool) -> Results:
+    found: Results = {system: {row: {} for row in rows} for system in systems}
+    for system in systems:
+        for amount in ([seconds] if seconds else []) + ([0] if counts else []):
+            print(f"disk: {model}, {system}, {'IOPS' if amount else 'instructions'}",
+                  file=sys.stderr)
+            for row, figures in measure(place, system, Run(model, rows, amount)).items():
+                found[system][row].update(figures)
+    return found
+
+
+def _ratio(one: Optional[float], other: Optional[float]) -> str:
+    return f"{one / other:.2f}" if one and other else "-"
+
+
+def _number(value: Optional[float]) -> str:
+    return f"{value:,.0f}" if value else "-"
+
+
+def table(model: str, found: Results) -> str:
+    """As Markdown, for docs/measurements.md."""
+    lines = [
+        f"### {model}\n",
+        "| row | IOPS: native | Xen | Tessera | / native | / Xen "
+        "| instructions: native | Xen | Tessera | / native | / Xen |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in next(iter(found.values())):
+        cells = [row]
+        for figure in ("iops", "all"):
+            native, other, ours = (found.get(system, {}).get(row, {}).get(figure)
+                                   for system in SYSTEMS)
+            cells += [_number(native), _number(other), _number(ours), _ratio(ours, native),
+                      _ratio(ours, other)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--built", type=Path, help="ignored: TESSERA_BUILD says it")
+    parser.add_argument("--system", action="append", choices=SYSTEMS, help="only this one")
+    parser.add_argument("--model", action="append", choices=list(MODELS), help="only this one")
+    parser.add_argument("--row", action="append", choices=ROWS, help="only this one")
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="of each row; 0: no IOPS")
+    parser.add_argument("--no-counts", action="store_true", help="no instructions per request")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    arguments = parser.parse_args()
+    systems = arguments.system or [s for s in SYSTEMS if s != "xen" or xen.available()]
+    everything = {}
+    with build.workspace() as name:
+        place = Place.make(Path(name))
+        for model in arguments.model or MODELS:
+            everything[model] = gather(place, model, systems, arguments.row or ROWS,
+                                       arguments.seconds, not arguments.no_counts)
+            if not arguments.json:
+                print(table(model, everything[model]), flush=True)
+    if arguments.json:
+        print(json.dumps(everything, indent=2))
+
+
+if __name__ == "__main__":
+    main()
