@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The few facts that the core needs of ACPI: the interrupt controllers, out of
- * the MADT. Tables are firmware's, so lengths and checksums are
- * verified, and what does not hold is ignored: without an MADT the core goes on
- * with the addresses that every PC has.
+ * the MADT, and the IOMMUs, out of the DMAR. Tables are firmware's, so lengths and
+ * checksums are verified, and what does not hold is ignored: without an MADT the core
+ * goes on with the addresses that every PC has, without a DMAR there is no IOMMU.
  */
 #include "boot/boot.h"
+#include "iommu/vtd.h"
 #include "lib/string.h"
 
 #define EBDA_POINTER 0x40e
@@ -18,6 +19,9 @@
 #define MADT_LAPIC_ADDRESS 5
 #define MADT_POLARITY_LOW  3
 #define MADT_TRIGGER_LEVEL 3
+#define DMAR_UNIT          0
+#define DMAR_REGION        1
+#define DMAR_SCOPE_IOAPIC  3
 
 struct rsdp {
 	char signature[8];
@@ -112,6 +116,8 @@ static void add_entry(const u8 *e) {
 	if (e[0] == MADT_IOAPIC && e[1] >= 12 && n < ACPI_MAX_IOAPICS) {
 		acpi.ioapic[n].address = field(e + 4, 4);
 		acpi.ioapic[n].gsi_base = (u32)field(e + 8, 4);
+		acpi.ioapic[n].id = e[2];
+		acpi.ioapic[n].source = SOURCE_ANY;
 		acpi.ioapics++;
 	} else if (e[0] == MADT_OVERRIDE && e[1] >= 10 && e[3] < ISA_IRQS) {
 		flags = (u16)field(e + 8, 2);
@@ -134,8 +140,41 @@ static void parse_madt(const struct table *madt) {
 		add_entry(p);
 }
 
+/* The devices in front of which a unit sits: which requests are an I/O APIC's. */
+static void parse_scopes(const u8 *p, size_t left) {
+	for (; left >= 8 && p[1] >= 8 && p[1] <= left; left -= p[1], p += p[1])
+		for (u32 n = 0; n < acpi.ioapics; n++)
+			if (p[0] == DMAR_SCOPE_IOAPIC && p[1] == 8 && p[4] == acpi.ioapic[n].id)
+				acpi.ioapic[n].source =
+					(u32)(p[5] << 8 | p[6] << 3 | p[7]) & 0xffff;
+}
+
+static void add_unit(const u8 *p, size_t size) {
+	u32 n = acpi.iommus++;
+
+	if (n >= ACPI_MAX_IOMMUS) return;
+	acpi.iommu[n].address = field(p + 8, 8);
+	acpi.iommu[n].segment = (u32)field(p + 6, 2);
+	parse_scopes(p + 16, size - 16);
+}
+
+static void parse_dmar(const struct table *dmar) {
+	const u8 *p = (const u8 *)(dmar + 1);
+	size_t left = dmar->length - sizeof(*dmar), size;
+
+	if (left < 12) return;
+	acpi.intremap = p[1] & 1;
+	for (p += 12, left -= 12; left >= 16; left -= size, p += size) {
+		size = field(p + 2, 2);
+		if (size < 16 || size > left) return;
+		if (field(p, 2) == DMAR_UNIT) add_unit(p, size);
+		acpi.rmrrs += field(p, 2) == DMAR_REGION;
+	}
+}
+
 void acpi_parse(const struct boot_params *params) {
-	const struct table *madt = find_table(rsdp_find(params), "APIC");
+	const struct rsdp *rsdp = rsdp_find(params);
+	const struct table *madt = find_table(rsdp, "APIC"), *dmar = find_table(rsdp, "DMAR");
 
 	memset(&acpi, 0, sizeof(acpi));
 	for (u32 i = 0; i < ISA_IRQS; i++) acpi.isa[i].gsi = i;
@@ -144,6 +183,8 @@ void acpi_parse(const struct boot_params *params) {
 	if (!acpi.ioapics) {
 		acpi.ioapics = 1;
 		acpi.ioapic[0].address = 0xfec00000;
+		acpi.ioapic[0].source = SOURCE_ANY;
 		acpi.isa[0].gsi = 2;
 	}
+	if (dmar) parse_dmar(dmar);
 }

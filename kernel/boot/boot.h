@@ -59,6 +59,7 @@ const void *boot_physical(paddr_t address, u64 size);
 /* --- boot/acpi_tables.c --- */
 
 #define ACPI_MAX_IOAPICS 8
+#define ACPI_MAX_IOMMUS  16
 #define ISA_IRQS         16
 
 struct acpi_tables {
@@ -67,12 +68,20 @@ struct acpi_tables {
 	u32 ioapics;
 	struct {
 		paddr_t address;
-		u32 gsi_base;
+		u32 gsi_base, id;
+		u32 source; /* as an IOMMU knows it; SOURCE_ANY: not said */
 	} ioapic[ACPI_MAX_IOAPICS];
 	struct {
 		u32 gsi;
 		bool level, low;
 	} isa[ISA_IRQS];
+	u32 iommus; /* that there are; the first ACPI_MAX_IOMMUS are listed */
+	struct {
+		paddr_t address;
+		u32 segment;
+	} iommu[ACPI_MAX_IOMMUS];
+	bool intremap; /* interrupts may be remapped */
+	u32 rmrrs;     /* regions that the firmware wants devices to reach at all times */
 };
 extern struct acpi_tables acpi;
 

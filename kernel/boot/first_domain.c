@@ -15,6 +15,7 @@
 #include "cpu/time.h"
 #include "domain/domain.h"
 #include "entry/hypercall.h"
+#include "iommu/vtd.h"
 #include "lib/panic.h"
 #include "lib/string.h"
 #include "mem/frame.h"
@@ -242,6 +243,7 @@ void first_domain_equip(struct domain *d, const struct boot_params *params,
 	info->free_slot = slot;
 	info->slot_end = ROOT_CAP_SLOTS;
 	info->tsc_khz = tsc_khz;
+	info->flags = (iommu.levels ? BOOT_F_IOMMU : 0) | (iommu.remap ? BOOT_F_INTREMAP : 0);
 	for (u32 i = 0; i < params->ram.count; i++)
 		info->total_frames +=
 			(params->ram.range[i].end - params->ram.range[i].start) >> PAGE_SHIFT;

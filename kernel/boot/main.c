@@ -7,6 +7,7 @@
 #include "cpu/cpu.h"
 #include "entry/trap.h"
 #include "cpu/time.h"
+#include "iommu/vtd.h"
 #include "lib/log.h"
 #include "lib/panic.h"
 #include "lib/printf.h"
@@ -57,6 +58,7 @@ NORETURN static void boot_on_cpu_area(void) {
 	fpu_init();
 	time_init();
 	lapic_init();
+	vtd_init();
 	ioapic_init();
 	time_init_cpu(cpu);
 	report_machine();

@@ -237,7 +237,7 @@ long irq_op_message(struct invocation *in) {
 	struct irq_message message;
 	int r;
 
-	if (!in_range(in->cap, in->arg[0]) || in->arg[1] >> 32) return -EINVAL;
+	if (!in_range(in->cap, in->arg[0]) || in->arg[1] >> 16) return -EINVAL;
 	r = irq_message((u32)in->arg[0], (u32)in->arg[1], &message);
 	return r ? r : copy_to_guest(in->arg[2], &message, sizeof(message));
 }

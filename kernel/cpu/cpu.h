@@ -75,6 +75,7 @@ MUST_CHECK bool fpu_set_xcr0(struct vcpu *v, u64 xcr0);
 #define MSI_LINES        64
 #define VECTOR_TIMER     0xf0
 #define VECTOR_KICK      0xf1
+#define VECTOR_DMA_FAULT 0xf2
 #define VECTOR_SPURIOUS  0xff
 
 #endif

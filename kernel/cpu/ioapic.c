@@ -7,6 +7,7 @@
 #include "boot/boot.h"
 #include "cpu/asm.h"
 #include "cpu/cpu.h"
+#include "iommu/vtd.h"
 
 #define SELECT          0x00
 #define WINDOW          0x10
@@ -65,7 +66,7 @@ int ioapic_route(u32 gsi, u8 vector, bool level, bool low) {
 	reg = REG_TABLE + 2 * (gsi - ioapics[n].first);
 	lock_take(&ioapic_lock);
 	ioapic_write(n, reg, ENTRY_MASKED);
-	ioapic_write(n, reg + 1, this_cpu()->apic_id << 24);
+	ioapic_write(n, reg + 1, remap_ioapic(vector, acpi.ioapic[n].source, level));
 	ioapic_write(n, reg,
 		     ENTRY_MASKED | vector | (level ? ENTRY_LEVEL : 0) | (low ? ENTRY_LOW : 0));
 	lock_drop(&ioapic_lock);

@@ -11,6 +11,7 @@
 #include "cpu/time.h"
 #include "domain/state.h"
 #include "event/channel.h"
+#include "iommu/vtd.h"
 #include "lib/printf.h"
 #include "mem/guest_copy.h"
 #include "mem/tlb.h"
@@ -26,6 +27,10 @@ static void interrupt(unsigned vector) {
 	case VECTOR_KICK:
 		lapic_eoi();
 		cpu_need_switch(this_cpu());
+		break;
+	case VECTOR_DMA_FAULT:
+		vtd_fault_interrupt();
+		lapic_eoi();
 		break;
 	case VECTOR_SPURIOUS: break;
 	default:

@@ -17,13 +17,11 @@
 #include "event/channel.h"
 
 #include "cpu/cpu.h"
+#include "iommu/vtd.h"
 
 #define IRQ_LINES  (VECTOR_IRQ_LAST - VECTOR_IRQ_FIRST + 1)
 #define MSI_FIRST  (IRQ_LINES - MSI_LINES) /* index */
 #define IRQ_SHARED 4                       /* domains per line */
-
-#define MSI_ADDRESS           0xfee00000
-#define MSI_DESTINATION_SHIFT 12
 
 struct irq_user {
 	struct domain *domain; /* NULL = free */
@@ -166,16 +164,11 @@ int irq_acknowledge(struct domain *d, u32 irq) {
 	return status;
 }
 
-/* To the boot CPU, as lines are: fixed delivery, edge. */
 int irq_message(u32 irq, u32 source, struct irq_message *message) {
 	u32 n = line_index(irq);
 
-	(void)source;
 	if (n < MSI_FIRST || n == IRQ_LINES) return -EINVAL;
-	*message = (struct irq_message){
-		.address = MSI_ADDRESS | this_cpu()->apic_id << MSI_DESTINATION_SHIFT,
-		.data = VECTOR_IRQ_FIRST + n,
-	};
+	remap_message((u8)(VECTOR_IRQ_FIRST + n), source, message);
 	return 0;
 }
 

@@ -10,14 +10,21 @@
  * without a pin. All that goes with DMA_UNMAP or DMA_EMPTY, and with nothing else:
  * until then the frame's Memory cannot be reclaimed, whatever becomes of its owner.
  *
+ * With an IOMMU slot n is the page at IOVA + n pages of what the device says, far from
+ * address 0 and from the messages at 0xfee00000, and the entries of all slots lie one
+ * behind the other, so that nothing is walked.
+ *
  * Unmapping goes in two passes, for no frame may be anybody else's while the device
- * can reach it: the slots are closed and chained through their records, then all is
- * dropped. The chain never outlives the call.
+ * can reach it: the slots are closed and chained through their records, the IOMMU is
+ * flushed, then all is dropped. The chain never outlives the call.
  */
 #include "iommu/dma.h"
 #include "cap/invoke.h"
-#include "domain/domain.h"
+#include "cpu/time.h"
+#include "event/channel.h"
 #include "grant/pin.h"
+#include "iommu/vtd.h"
+#include "lib/printf.h"
 #include "lib/string.h"
 #include "mem/guest_copy.h"
 #include "mem/memory.h"
@@ -26,21 +33,74 @@
 #define RECORD_OWN 0x10000U /* not granted */
 #define LAST       (~0U)
 #define SLOTS_MAX  65536U
+#define IOVA       GIB(1)
+#define SAY_AGAIN  1000000000UL /* ns between two messages about one function */
+
+#define ENTRY_READ       1UL
+#define ENTRY_WRITE      2UL
+#define REASON_WRITE     (1U << 31)
+/* Reasons of the IOMMU from this one on are about interrupts. */
+#define REASON_INTERRUPT 0x20U
 
 static struct dmaspace *spaces;
+static struct lock spaces_lock; /* the list, and what faults leave in its members; innermost */
 
 u64 dmaspace_frames(const struct dmaspace_create *create) {
 	u64 size = sizeof(struct dmaspace) + create->slots * sizeof(struct dma_record);
 
 	if (!create->slots || create->slots % PTES_PER_TABLE || create->slots > SLOTS_MAX) return 0;
-	return DIV_UP(size, PAGE_SIZE);
+	size = DIV_UP(size, PAGE_SIZE);
+	return iommu.levels ? size + create->slots / PTES_PER_TABLE + iommu.levels - 1 : size;
 }
 
-bool dmaspace_exists(u32 source) {
-	const struct dmaspace *s = spaces;
+static struct dmaspace *find(u32 source) {
+	struct dmaspace *s = spaces;
 
 	while (s && s->source != source) s = s->next;
 	return s;
+}
+
+/* The lowest id that is free; 0 is the hardware's own. */
+static u32 free_id(void) {
+	const struct dmaspace *s = spaces;
+	u32 id = 1;
+
+	while (s) {
+		if (s->id == id) {
+			id++;
+			s = spaces;
+		} else {
+			s = s->next;
+		}
+	}
+	return id;
+}
+
+int dmaspace_check(u32 source) {
+	if (find(source)) return -EEXIST;
+	return iommu.levels && free_id() >= iommu.domains ? -ENOSPC : 0;
+}
+
+/* Tables over all slots, empty at the leaves; the address of the topmost. */
+static paddr_t build_tables(struct dmaspace *s, u64 *tables) {
+	u64 *table = tables + s->slots;
+	u32 i;
+
+	for (i = 0; i < s->slots / PTES_PER_TABLE; i++)
+		table[table_index(IOVA, 2) + i] =
+			virt_to_paddr(tables + i * PTES_PER_TABLE) | ENTRY_READ | ENTRY_WRITE;
+	for (i = 3; i <= iommu.levels; i++, table += PTES_PER_TABLE)
+		table[PTES_PER_TABLE + table_index(IOVA, i)] =
+			virt_to_paddr(table) | ENTRY_READ | ENTRY_WRITE;
+	s->leaves = tables;
+	vtd_wrote(tables, (u64)(table + PTES_PER_TABLE) - (u64)tables);
+	return virt_to_paddr(table);
+}
+
+static void set_leaf(struct dmaspace *s, u32 slot, u64 entry) {
+	if (!s->leaves) return;
+	atomic_store(&s->leaves[slot], entry);
+	if (iommu.incoherent) vtd_wrote(&s->leaves[slot], sizeof(entry));
 }
 
 struct dmaspace *dmaspace_create(mfn_t mfn, const struct dmaspace_create *create) {
@@ -50,9 +110,17 @@ struct dmaspace *dmaspace_create(mfn_t mfn, const struct dmaspace_create *create
 	s->slots = create->slots;
 	string_copy(s->name, create->name, sizeof(s->name));
 	s->records = (struct dma_record *)(s + 1);
+	s->id = free_id();
 	frames_claim(mfn, dmaspace_frames(create));
+	if (iommu.levels) {
+		u64 end = ROUND_UP((u64)&s->records[s->slots], PAGE_SIZE);
+
+		vtd_attach(s->source, s->id, build_tables(s, (u64 *)end));
+	}
+	lock_take(&spaces_lock);
 	s->next = spaces;
 	spaces = s;
+	lock_drop(&spaces_lock);
 	return s;
 }
 
@@ -65,8 +133,11 @@ void dmaspace_dissolve(struct dmaspace *s) {
 	const struct dmaspace_create create = {.slots = s->slots};
 	struct dmaspace **link = &spaces;
 
+	lock_take(&spaces_lock);
 	while (*link != s) link = &(*link)->next;
 	*link = s->next;
+	lock_drop(&spaces_lock);
+	if (s->leaves) vtd_attach(s->source, s->id, 0);
 	frames_disclaim(virt_to_mfn(s), dmaspace_frames(&create));
 }
 
@@ -112,9 +183,9 @@ static inline bool covers(const struct cap *cap, u64 slot) {
 	return slot >= cap->first && slot - cap->first < cap->count;
 }
 
-static void set_addresses(struct dma_map *m, const struct dma_record *r) {
-	m->machine = (u64)r->mfn << PAGE_SHIFT;
-	m->address = m->machine;
+static void set_addresses(const struct dmaspace *s, struct dma_map *m) {
+	m->machine = (u64)s->records[m->slot].mfn << PAGE_SHIFT;
+	m->address = s->leaves ? IOVA + (u64)m->slot * PAGE_SIZE : m->machine;
 }
 
 static int map_one(struct invocation *in, struct dma_map *m) REQUIRES(tree_lock) {
@@ -131,7 +202,8 @@ static int map_one(struct invocation *in, struct dma_map *m) REQUIRES(tree_lock)
 	if (unlikely(error)) return error;
 	r->what = m->what;
 	s->mapped++;
-	set_addresses(m, r);
+	set_addresses(s, m);
+	set_leaf(s, m->slot, m->machine | ENTRY_READ | (m->flags & DMA_READONLY ? 0 : ENTRY_WRITE));
 	return 0;
 }
 
@@ -145,19 +217,25 @@ static long pause(u64 array, u64 done, u64 left) {
 long dma_op_map(struct invocation *in) {
 	u64 array = in->arg[0], left = (u32)in->arg[1], done = in->arg[1] >> 32;
 	const u64 result = offsetof(struct dma_map, address); /* and machine, status */
+	const struct dmaspace *s = in->cap->space;
 	struct dma_map m;
+	long error = 0;
 
 	if (left > DMA_BATCH || done > DMA_BATCH) return -EINVAL;
-	if (in->cap->space->closing) return -EBUSY;
-	for (; left; left--, array += sizeof(m)) {
-		if (unlikely(!budget_spend(GRANT_UNITS))) return pause(array, done, left);
-		if (unlikely(copy_from_guest(&m, array, sizeof(m)))) return -EFAULT;
+	if (s->closing) return -EBUSY;
+	for (; left && !error; left--, array += sizeof(m)) {
+		if (unlikely(!budget_spend(GRANT_UNITS))) {
+			error = pause(array, done, left);
+			break;
+		}
+		error = copy_from_guest(&m, array, sizeof(m));
+		if (unlikely(error)) break;
 		m.status = map_one(in, &m);
 		done += !m.status;
-		if (unlikely(copy_to_guest(array + result, &m.address, sizeof(m) - result)))
-			return -EFAULT;
+		error = copy_to_guest(array + result, &m.address, sizeof(m) - result);
 	}
-	return (long)done;
+	if (s->leaves && iommu.flush_new) vtd_flush(s->id);
+	return error ? error : (long)done;
 }
 
 /* --- Unmapping --- */
@@ -167,11 +245,13 @@ static void take_out(struct dmaspace *s, u32 slot, u32 *chain) {
 	struct dma_record *r = &s->records[slot];
 
 	if (!r->owner || r->behind) return;
+	set_leaf(s, slot, 0);
 	r->behind = *chain;
 	*chain = slot + 1;
 }
 
 static void release(struct dmaspace *s, u32 chain) {
+	if (s->leaves && chain != LAST) vtd_flush(s->id);
 	while (chain != LAST) {
 		struct dma_record *r = &s->records[chain - 1];
 		bool readonly = r->flags & DMA_READONLY;
@@ -243,7 +323,7 @@ long dma_op_read(struct invocation *in) {
 			m.flags = (u16)r->flags;
 			m.what = r->what;
 			m.status = 0;
-			set_addresses(&m, r);
+			set_addresses(s, &m);
 		}
 		if (copy_to_guest(array + i * sizeof(m), &m, sizeof(m))) return -EFAULT;
 	}
@@ -252,7 +332,45 @@ long dma_op_read(struct invocation *in) {
 
 long dma_op_info(struct invocation *in) {
 	const struct dmaspace *s = in->cap->space;
-	struct dma_info info = {.source = s->source, .slots = s->slots, .mapped = s->mapped};
+	struct dma_info info = {
+		.source = s->source,
+		.flags = s->leaves ? DMASPACE_ENFORCED : 0,
+		.slots = s->slots,
+		.mapped = s->mapped,
+		.faults = s->faults,
+		.last_address = s->last_address,
+		.last_reason = s->last_reason,
+	};
 
 	return copy_to_guest(in->arg[0], &info, sizeof(info));
+}
+
+static void say_fault(const char *name, u32 source, u64 address, u32 reason, bool write) {
+	printf("dma: %s (%02x:%02x.%x) tried to ", name, source >> 8, source >> 3 & 31, source & 7);
+	if (reason >= REASON_INTERRUPT)
+		printf("raise an interrupt that is not its own: blocked\n");
+	else
+		printf("%s 0x%lx: blocked\n", write ? "write" : "read", address);
+}
+
+void dma_fault(u32 source, u64 address, u32 reason, bool write) {
+	static u64 said_of_others;
+	u64 now = time_now(), *said = &said_of_others;
+	struct dmaspace *s;
+
+	lock_take(&spaces_lock);
+	s = find(source);
+	if (s) {
+		s->faults++;
+		s->last_address = address;
+		s->last_reason = reason | (write ? REASON_WRITE : 0);
+		said = &s->last_said;
+	}
+	if (!*said || now - *said >= SAY_AGAIN) {
+		say_fault(s ? s->name : "a device without a driver", source, address, reason,
+			  write);
+		*said = now;
+	}
+	lock_drop(&spaces_lock);
+	if (s) virq_send(domain_find(0)->vcpus[0], VIRQ_DOM_EXC);
 }

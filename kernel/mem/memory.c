@@ -20,6 +20,7 @@
 #include "cap/invoke.h"
 #include "domain/domain.h"
 #include "iommu/dma.h"
+#include "iommu/vtd.h"
 #include "lib/string.h"
 #include "mem/guest_copy.h"
 #include "mem/tlb.h"
@@ -438,11 +439,12 @@ long memory_create_dmaspace(struct invocation *in) {
 	frames = dmaspace_frames(&create);
 	if (!frames || create.source >> 16 || !name_ok(create.name)) return -EINVAL;
 	create.frames = (u32)frames;
-	create.flags = 0;
+	create.flags = iommu.levels ? DMASPACE_ENFORCED : 0;
 	if (copy_to_guest(in->arg[1], &create, sizeof(create))) return -EFAULT;
 	dst = cap_empty_slot(in->caller, in->arg[0], &r);
 	if (!dst) return r;
-	if (dmaspace_exists(create.source)) return -EEXIST;
+	r = dmaspace_check(create.source);
+	if (r) return r;
 	r = create_prepare(m, frames, MEMORY_CREATE_DMASPACE);
 	if (r) return r;
 	value.space = dmaspace_create(m->first, &create);

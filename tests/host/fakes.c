@@ -14,6 +14,7 @@
 #include "entry/hypercall.h"
 #include "event/channel.h"
 #include "grant/grant.h"
+#include "iommu/vtd.h"
 #include "lib/log.h"
 #include "mem/guest_copy.h"
 #include "mem/tlb.h"
@@ -31,6 +32,8 @@
 #pragma weak vcpu_account
 #pragma weak channel_set_pending
 #pragma weak virq_bound
+#pragma weak virq_send
+#pragma weak time_now
 #pragma weak channel_offer
 #pragma weak channel_connect
 #pragma weak channel_reset
@@ -46,6 +49,7 @@ struct fake_log fake;
 u32 tlb_clock = 1;
 u64 pte_forbidden = 0xfUL << 48 | PTE_PAT;
 u64 user_leaf_global;
+struct iommu iommu; /* none, until a test says otherwise */
 
 /* --- cpu/, entry/, lib/ --- */
 
@@ -64,6 +68,8 @@ u32 ioapic_isa_to_gsi(u32 isa, bool *level, bool *low) {
 }
 
 void timer_cancel(struct timer *timer) { timer->queued = false; }
+
+u64 time_now(void) { return 1; }
 
 void time_publish_wallclock(struct domain *d) { d->shared->wc_sec = 1; }
 
@@ -127,6 +133,28 @@ void tlb_flush_since(struct domain *d, u32 stamp) {
 }
 
 void tlb_flush_later(struct vcpu *v) { (void)v; }
+
+/* --- iommu/vtd.c, remap.c --- */
+
+void vtd_attach(u32 source, u32 id, paddr_t root) {
+	fake.attached = root;
+	fake.attached_source = source;
+	fake.attached_id = id;
+}
+
+void vtd_flush(u32 id) {
+	(void)id;
+	fake.dma_flushes++;
+}
+
+void vtd_wrote(const void *p, size_t size) {
+	(void)p;
+	fake.dma_written += size;
+}
+
+void remap_message(u8 vector, u32 source, struct irq_message *message) {
+	*message = (struct irq_message){.address = source, .data = vector};
+}
 
 /* --- domain/vcpu.c, sched/ --- */
 
@@ -195,6 +223,11 @@ long vcpu_account(struct domain *d, u64 vcpu, u64 buffer) {
 
 void channel_set_pending(struct domain *d, u32 port) {
 	(void)d, (void)port;
+	fake.notified++;
+}
+
+void virq_send(struct vcpu *v, u32 virq) {
+	(void)v, (void)virq;
 	fake.notified++;
 }
 

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "entry/hypercall.h"
+#include "iommu/vtd.h"
 #include "mem/validate.h"
 
 static struct cpu cpu0;
@@ -53,6 +54,7 @@ void machine_init(u64 frames) {
 	core_root = root_table;
 	memset(&cpu0, 0, sizeof(cpu0));
 	memset(&fake, 0, sizeof(fake));
+	memset(&iommu, 0, sizeof(iommu));
 	tree_lock.held = 0;
 	core_forget();
 }

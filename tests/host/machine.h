@@ -41,6 +41,10 @@ extern u64 machine_args[6];
 extern struct fake_log {
 	unsigned notified, ports_changed, irq_released, restarts, log_readers;
 	u32 irq_first, irq_count;
+	paddr_t attached; /* the last vtd_attach */
+	u32 attached_source, attached_id;
+	unsigned dma_flushes;
+	u64 dma_written;
 	unsigned channel_resets, grant_resets, forgotten, contexts_cleared;
 	char text[4096]; /* what the core printed last */
 } fake;

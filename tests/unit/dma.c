@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "iommu/dma.h"
+#include "iommu/vtd.h"
 #include "mem/validate.h"
 
 #define SPACE  100U       /* root's capability */
@@ -18,6 +19,7 @@
 #define IDLE   1UL
 
 static struct domain *root, *driver, *owner;
+static struct iommu hardware; /* what start() finds */
 static struct dmaspace *space;
 static struct dmaspace_create parameters;
 
@@ -51,6 +53,7 @@ static void build_tables(void) {
 
 static void start(void) {
 	root = guests_start(2);
+	iommu = hardware;
 	driver = guest(1);
 	owner = guest(2);
 	guests_introduce(driver, owner, RIGHT_GRANT);
@@ -271,6 +274,98 @@ static void test_revoke_reclaim(void) {
 	CHECK(state(owner, 3) == IDLE && entry(8)->flags == GTF_permit_access);
 }
 
+/* What the device reaches at this address, as the hardware walks; 0: nothing. */
+static u64 device_walk(u64 address) {
+	u64 entry = fake.attached | 3;
+
+	for (unsigned level = hardware.levels; level && entry & 1; level--)
+		entry = ((u64 *)paddr_to_virt(entry & PTE_ADDRESS))[table_index(address, level)];
+	return entry & 3 ? entry : 0;
+}
+
+static void test_translation(void) {
+	struct dma_map m = {.slot = 31, .domid = 2, .what = 8};
+	u64 page;
+
+	hardware.domains = 16;
+	for (hardware.levels = 3; hardware.levels <= 5; hardware.levels++) {
+		start();
+		CHECK(parameters.flags == DMASPACE_ENFORCED &&
+		      parameters.frames ==
+			      DIV_UP(sizeof(*space) + 512 * sizeof(struct dma_record), PAGE_SIZE) +
+				      hardware.levels);
+		CHECK(fake.attached && fake.attached_source == 0x10 && fake.attached_id == 1);
+		CHECK(fake.attached == (root->caps[OBJECT].first + parameters.frames - 1)
+					       << PAGE_SHIFT);
+		grant(8, 3, GTF_permit_access);
+		CHECK(machine_invoke(driver, DMA_MAP, MINE, (u64)&m, 1, 0, 0) == 1);
+		CHECK(m.address == GIB(1) + 31 * PAGE_SIZE);
+		page = guest_mfn(owner, 3) << PAGE_SHIFT;
+		CHECK(m.machine == page && device_walk(m.address) == (page | 3));
+		CHECK(!device_walk(m.address - PAGE_SIZE) && !device_walk(m.address + PAGE_SIZE));
+		CHECK(!device_walk(page) && !device_walk(0) && !device_walk(0xfee00000));
+		CHECK(what_is(31).address == m.address && !fake.dma_flushes);
+		CHECK(map(16, 2, 8, DMA_READONLY) == 0);
+		CHECK(device_walk(GIB(1) + 16 * PAGE_SIZE) == (page | 1));
+		unmap(31);
+		CHECK(!device_walk(m.address) && fake.dma_flushes == 1);
+		unmap(31);
+		CHECK(fake.dma_flushes == 1); /* nothing was there */
+		CHECK(machine_invoke(root, DMA_EMPTY, SPACE, 0, 0, 0, 0) == 0);
+		CHECK(!device_walk(GIB(1) + 16 * PAGE_SIZE) && fake.dma_flushes == 2);
+		CHECK(machine_invoke(root, MEMORY_RECLAIM, OBJECT, 0, 0, 0, 0) == 0);
+		CHECK(!fake.attached);
+	}
+	hardware = (struct iommu){0};
+}
+
+/* Units that remember what is not there, and that the caches hide things from. */
+static void test_units(void) {
+	struct dmaspace_create c = {.source = 0x18, .slots = 512, .name = "other"};
+
+	hardware = (struct iommu){.levels = 3, .domains = 3, .incoherent = true, .flush_new = true};
+	start();
+	CHECK(fake.dma_written == 3 * PAGE_SIZE);
+	grant(8, 3, GTF_permit_access);
+	CHECK(map(16, 2, 8, 0) == 0 && fake.dma_flushes == 1);
+	CHECK(fake.dma_written == 3 * PAGE_SIZE + 8);
+	unmap(16);
+	CHECK(fake.dma_written == 3 * PAGE_SIZE + 16 && fake.dma_flushes == 2);
+	CHECK(machine_invoke(root, MEMORY_SPLIT, 2, root->caps[2].count - 20, 110, 0, 0) == 0);
+	CHECK(machine_invoke(root, MEMORY_SPLIT, 2, root->caps[2].count - 20, 112, 0, 0) == 0);
+	CHECK(machine_invoke(root, MEMORY_CREATE_DMASPACE, 110, 111, (u64)&c, 0, 0) == 0);
+	CHECK(fake.attached_id == 2);
+	c.source = 0x20;
+	CHECK(machine_invoke(root, MEMORY_CREATE_DMASPACE, 112, 113, (u64)&c, 0, 0) == -ENOSPC);
+	CHECK(machine_invoke(root, MEMORY_RECLAIM, OBJECT, 0, 0, 0, 0) == 0);
+	CHECK(machine_invoke(root, MEMORY_CREATE_DMASPACE, 112, 113, (u64)&c, 0, 0) == 0);
+	CHECK(fake.attached_id == 1);
+	hardware = (struct iommu){0};
+}
+
+static void test_faults(void) {
+	struct dma_info info;
+
+	hardware = (struct iommu){.levels = 3, .domains = 16};
+	start();
+	dma_fault(0x10, 0x1234000, 5, true);
+	CHECK(!strcmp(fake.text, "write 0x1234000: blocked\n"));
+	fake.text[0] = 0;
+	dma_fault(0x10, 0x1235000, 6, false); /* too soon to be said */
+	CHECK(!fake.text[0]);
+	CHECK(machine_invoke(root, DMA_INFO, SPACE, (u64)&info, 0, 0, 0) == 0);
+	CHECK(info.faults == 2 && info.last_address == 0x1235000 && info.last_reason == 6);
+	CHECK(info.flags == DMASPACE_ENFORCED);
+	dma_fault(0xfff8, 0, 0x25, true); /* nobody's */
+	CHECK(strstr(fake.text, "not its own"));
+	host_now += 1000000000;
+	dma_fault(0x10, 0x1236000, 5, true);
+	CHECK(strstr(fake.text, "0x1236000"));
+	CHECK(machine_invoke(root, DMA_INFO, SPACE, (u64)&info, 0, 0, 0) == 0);
+	CHECK(info.faults == 3 && info.last_reason == (5 | 1U << 31));
+	hardware = (struct iommu){0};
+}
+
 /* More than a hypercall's budget, as a multicall has it left; each slot is named twice. */
 static void test_batches(void) {
 	static struct dma_map m[DMA_BATCH];
@@ -305,6 +400,7 @@ int main(void) {
 	static const struct guest_test tests[] = {
 		TEST(test_grants),         TEST(test_own),        TEST(test_refusals),
 		TEST(test_create),         TEST(test_maker_dies), TEST(test_granter_dies),
+		TEST(test_translation),    TEST(test_units),      TEST(test_faults),
 		TEST(test_revoke_reclaim), TEST(test_batches),
 	};
 
