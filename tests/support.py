@@ -16,7 +16,7 @@ from typing import Iterator, Optional, Sequence
 
 from describe import program_finder
 from description import compile_text
-from launcher import build, launch, machine
+from launcher import build, disks, launch, machine
 from launcher.paths import TOP, out_dir
 
 COMMAND = str(TOP / "tessera")
@@ -159,9 +159,13 @@ def session(
 
 
 @contextlib.contextmanager
-def system(description: str, *extra: str) -> Iterator[Session]:
+def system(
+    description: str, *extra: str, attached: Sequence[disks.Disk] = (), kind: str = "pc",
+    iommu: bool = False,
+) -> Iterator[Session]:
     """A whole described system without an ISO; the session is its first serial line.
-    The description's log must be com2: it is in session.log while the system runs."""
+    The description's log must be com2: it is in session.log while the system runs.
+    launcher.minimal makes descriptions; attached: the disks of the machine."""
     built = build_dir()
     with build.workspace() as name:
         folder = Path(name)
@@ -172,7 +176,8 @@ def system(description: str, *extra: str) -> Iterator[Session]:
             launch.memory_mib(compiled, launch.size_of(modules)),
             folder / "log",
             launch.multiboot(compiled, built, modules),
-            extra=list(extra),
+            machine=disks.machine_type(kind, iommu),
+            extra=disks.qemu_arguments(attached, iommu) + list(extra),
         )
         with Session(parts.arguments(terminal=False)) as console:
             console.log = folder / "log"

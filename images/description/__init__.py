@@ -7,6 +7,7 @@
     schema.py   which tables and keys there are, and their defaults
     check.py    what only the whole shows: peers, conflicts, cycles
     disks.py    the same for volumes and disks, and proto/vbd.h
+    machine.py  [machine]: what QEMU gets, for ./tessera run
     binary.py   proto/system.h, byte by byte
 
 `compile_file()` is the whole way. It goes on after a mistake to the end of its

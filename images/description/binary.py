@@ -7,7 +7,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import disks
+from . import disks, machine
 from .hardware import ANY
 from .schema import ENDS, LOG_RIGHTS, PROTOCOLS, Entry, System
 
@@ -35,7 +35,7 @@ class Module:
 
     name: str  # as root looks it up
     kind: str  # "program", "kernel" or "initrd"
-    source: str  # program name, "package:NAME", "built:NAME" or a path
+    source: str  # program name, "package:NAME", "built:NAME", "disk:DISK/PATH" or a path
     guest: str = ""  # the guest that first asked for it
 
 
@@ -51,6 +51,7 @@ class Compiled:
     native_pages: int
     disks: list[disks.PhysicalDisk]  # what its volumes lie on, by driver
     guests: dict[str, Entry]
+    machine: machine.Machine  # for ./tessera run; nothing of it is in `data`
 
 
 class _Strings:
@@ -211,7 +212,7 @@ def encode(system: System, folder: Path) -> Compiled:
         settings["exit_port"],
     )
     for module in modules.listed:
-        if module.kind != "program" and not module.source.startswith(("package:", "built:")):
+        if module.kind != "program" and not module.source.startswith(("package:", "built:", "disk:")):
             module.source = str(folder / module.source)
     return Compiled(
         settings["name"],
@@ -222,4 +223,5 @@ def encode(system: System, folder: Path) -> Compiled:
         sum(native["memory"] for native in system.natives),
         disks.physical(system),
         {guest.name: guest for guest in system.guests},
+        machine.machine(system, folder),
     )

@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 from typing import Callable, Optional
 
-from . import disks, schema
+from . import disks, machine, schema
 from .hardware import Device
 from .report import Report, shown, suggestion, words
 from .schema import Entry, System
@@ -40,6 +40,7 @@ def check(system: System, folder: Path, find_image: FindImage, report: Report) -
     _assign_domids(system, report)
     _check_policy(system, report)
     disks.check(system, report)
+    machine.check(system, folder, find_image is not None, report)
     _check_connections(system, report)
     _check_waits(system, report)
     _check_devices(system, report)
@@ -229,7 +230,7 @@ def _check_functions(system: System, report: Report) -> None:
         chosen.append((device, native))
 
 
-def _check_file(entry: Entry, key: str, folder: Path, report: Report) -> None:
+def _check_file(entry: Entry, key: str, system: System, folder: Path, report: Report) -> None:
     value = entry[key]
     kind, colon, name = value.partition(":")
     if colon and kind == "package":
@@ -240,9 +241,14 @@ def _check_file(entry: Entry, key: str, folder: Path, report: Report) -> None:
             close = suggestion(name, BUILT_FILES)
             entry.wrong(report, key, shown(value),
                         f"built:NAME with NAME {words(BUILT_FILES)}{close}")
+    elif colon and kind == "disk":
+        known = system.machine["disks"]
+        if machine.inside(value)[0] not in known:
+            entry.wrong(report, key, shown(value), "disk:DISK/PATH with DISK of those that "
+                        f"[machine] has files for: {words(map(str, known))}")
     elif not (folder / value).is_file():
         entry.wrong(report, key, shown(value) + ", which is no file",
-                    "the path of one, package:NAME or built:NAME")
+                    "the path of one, package:NAME, built:NAME or disk:DISK/PATH")
 
 
 def _check_guest(guest: Entry, system: System, folder: Path, files: bool, report: Report) -> None:
@@ -256,7 +262,7 @@ def _check_guest(guest: Entry, system: System, folder: Path, files: bool, report
                     f"at least memory, {size_text(guest['memory'] * PAGE)}")
     for key in ("kernel", "initrd"):
         if files and guest[key] is not None:
-            _check_file(guest, key, folder, report)
+            _check_file(guest, key, system, folder, report)
     _check_event_ports(guest, report)
 
 

@@ -8,7 +8,7 @@ no key is missing there.
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from . import hardware, values
+from . import hardware, machine, values
 from .lines import Lines
 from .report import Report, shown, suggestion, words
 from .values import Parser, Range, Wrong
@@ -71,6 +71,7 @@ class System:
     volumes: list[Entry] = field(default_factory=list)
     disks: list[Entry] = field(default_factory=list)
     limits: list[Entry] = field(default_factory=list)
+    machine: Entry = field(default_factory=lambda: Entry("machine", "machine", 1))
 
     def joined(self) -> list[tuple[str, str, str, Entry]]:
         """All connections as (protocol, server, client, the entry that says so)."""
@@ -226,7 +227,12 @@ NAMED = {
     "disk": DISK_KEYS,
     "limit": {"disk": Key(hardware.place, required=True), **LIMIT_KEYS},
 }
-TABLES = {"system": SYSTEM_KEYS, **NAMED}
+MACHINE_KEYS = {
+    "type": Key(values.choice("pc", "q35"), "pc"),
+    "iommu": Key(values.boolean, False),
+    "disks": Key(machine.disks, {}),
+}
+TABLES = {"system": SYSTEM_KEYS, "machine": MACHINE_KEYS, **NAMED}
 
 
 def _entry(
@@ -287,4 +293,5 @@ def read(table: dict, lines: Lines, report: Report) -> System:
             )
     settings = _entry(table.get("system", {}), ("system",), SYSTEM_KEYS, lines, report)
     named = {kind: _named(kind, table.get(kind, {}), lines, report) for kind in NAMED}
-    return System(settings, *named.values())
+    emulated = _entry(table.get("machine", {}), ("machine",), MACHINE_KEYS, lines, report)
+    return System(settings, *named.values(), emulated)

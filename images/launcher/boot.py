@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`./tessera boot`: one guest in a minimal system, for scripts.
 
-The system is root, the console server, the UART driver, the scheduling policy
-and the guest. QEMU loads it without a boot loader (multiboot 1). Standard output
-is the guest's console and nothing else; everything said about it goes to
-standard error. Exit status: 0 powered off by itself, 1 crashed or could not
-start, 2 bad arguments, 124 timeout.
+The system is root, the console server, the UART driver, the store, the scheduling
+policy and the guest; with disks also the bus, the disk server and a driver for each
+disk. QEMU loads it without a boot loader (multiboot 1). Standard output is the
+guest's console and nothing else; everything said about it goes to standard error.
+Exit status: 0 powered off by itself, 1 crashed or could not start, 2 bad
+arguments, 124 timeout.
 """
 
 import argparse
@@ -17,45 +18,10 @@ from typing import Optional
 from description import DescriptionError, compile_text, values
 from description.binary import Compiled
 
-from . import build, launch, machine, packages
+from . import build, disks, launch, machine, minimal, packages
 from .paths import Failure
 
 BAD_ARGUMENTS = 2
-
-SYSTEM = """
-[system]
-name = "boot"
-policy = "sched_rr"
-log = "com2"
-exit_port = {exit_port}
-exit_with_guests = true
-[domain.sched_rr]
-[domain.uart16550]
-serves = ["serial"]
-ports = ["0x3f8-0x3ff"]
-irqs = [4]
-priority = 10
-[domain.console]
-serves = ["console"]
-arguments = "raw=guest"
-priority = 20
-[domain.store]
-serves = ["store"]
-priority = 30
-[connection.serial]
-protocol = "serial"
-server = "uart16550"
-client = "console"
-[guest.guest]
-kernel = {kernel}
-cmdline = {cmdline}
-memory = {memory}
-vcpus = {vcpus}
-console = "console"
-store = "store"
-on_crash = "stop"
-{initrd}
-"""
 
 
 @dataclass
@@ -67,11 +33,7 @@ class Guest:
     cmdline: str
     memory: str
     vcpus: int
-
-
-def _quote(text: str) -> str:
-    """A TOML basic string."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    disks: list[disks.Disk]
 
 
 def _memory(word: str) -> str:
@@ -112,7 +74,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--cmdline", default="", type=_cmdline, metavar="TEXT", help="the guest's command line")
     add("--memory", default="256M", type=_memory, metavar="SIZE", help="such as 64M or 2G")
     add("--vcpus", default=1, type=_vcpus, metavar="N", help="virtual CPUs of the guest")
-    add("--disk", action="append", default=[], metavar="FILE", help="not yet")
+    add("--disk", action="append", default=[], metavar="FILE[,driver=MODEL][,format=F][,ro]",
+        help="a disk image: raw or qcow2; its device is virtio-blk, ahci or nvme; xvda, xvdb, ...")
+    add("--machine", default="pc", choices=disks.MACHINES, help="QEMU's machine")
+    add("--iommu", action="store_true", help="a q35 with an IOMMU that all devices go through")
     add("--vif", action="append", default=[], nargs="?", metavar="SPEC", help="not yet")
     add("--timeout", type=_positive, metavar="S", help="give up after this many seconds")
     add("--icount", action="store_true", help="virtual time: exactly one ns per instruction")
@@ -128,26 +93,26 @@ def _file(name: str, what: str) -> Path:
 
 
 def _check(arguments: argparse.Namespace) -> Guest:
-    if arguments.disk or arguments.vif:
-        what = "--disk" if arguments.disk else "--vif"
-        raise Failure(f"{what}: this version has no disks and no network yet", BAD_ARGUMENTS)
+    if arguments.vif:
+        raise Failure("--vif: this version has no network yet", BAD_ARGUMENTS)
     return Guest(
         _file(arguments.guest, "--guest"),
         _file(arguments.initrd, "--initrd") if arguments.initrd else None,
         arguments.cmdline,
         arguments.memory,
         arguments.vcpus,
+        [disks.parse(word) for word in arguments.disk],
     )
 
 
 def _describe(guest: Guest) -> Compiled:
-    text = SYSTEM.format(
-        exit_port=machine.EXIT_PORT,
-        kernel=_quote(str(guest.kernel.absolute())),
-        cmdline=_quote(guest.cmdline),
-        memory=_quote(guest.memory),
-        vcpus=guest.vcpus,
-        initrd=f"initrd = {_quote(str(guest.initrd.absolute()))}" if guest.initrd else "",
+    text = minimal.describe(
+        minimal.guest(
+            "guest", kernel=guest.kernel.absolute(), cmdline=guest.cmdline, memory=guest.memory,
+            vcpus=guest.vcpus, initrd=guest.initrd and guest.initrd.absolute(), on_crash="stop",
+        ),
+        minimal.virtual("guest", guest.disks),
+        name="boot", raw="guest", disks=guest.disks,
     )
     try:
         return compile_text(text, "the system of ./tessera boot", Path(), None)
@@ -156,7 +121,8 @@ def _describe(guest: Guest) -> Compiled:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    compiled = _describe(_check(arguments))
+    guest = _check(arguments)
+    compiled = _describe(guest)
     packages.require("build", "boot")
     with build.workspace() as name:
         folder = Path(name)
@@ -167,8 +133,9 @@ def run(arguments: argparse.Namespace) -> int:
             launch.memory_mib(compiled, launch.size_of(modules)),
             Path(arguments.log) if arguments.log else folder / "log",
             launch.multiboot(compiled, built, modules),
+            machine=disks.machine_type(arguments.machine, arguments.iommu),
             icount=arguments.icount,
-            extra=arguments.qemu_arg,
+            extra=disks.qemu_arguments(guest.disks, arguments.iommu) + arguments.qemu_arg,
         )
         end = machine.run(parts, arguments.timeout)
     if end.reason:

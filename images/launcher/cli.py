@@ -6,15 +6,24 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from . import boot, build, iso, launch, machine, packages
+from description.binary import Compiled
+
+from . import boot, build, disks, iso, launch, machine, packages
 from .paths import TOP, Failure, out_dir
 
 DEFAULT = TOP / "images" / "default.toml"
 
 # Options whose value may start with a dash; argparse would take it for an option.
 TAKES_ANYTHING = ("--qemu-arg", "--cmdline")
+
+DISK: dict[str, Any] = {
+    "action": "append", "default": [], "metavar": "DISK=FILE",
+    "help": "another file for a disk of the description's [machine]",
+}
 
 
 def _join_values(words: list[str]) -> list[str]:
@@ -27,27 +36,44 @@ def _join_values(words: list[str]) -> list[str]:
     return joined
 
 
-def _image(arguments: argparse.Namespace) -> Path:
+@dataclass
+class Image:
+    """A system as it was put together."""
+
+    path: Path
+    compiled: Compiled
+    attached: list[disks.Disk]
+
+
+def _image(arguments: argparse.Namespace) -> Image:
     description = Path(arguments.description)
     output = Path(getattr(arguments, "output", None) or out_dir() / f"{description.stem}.iso")
     packages.require("build", "boot", "iso")
-    iso.make(description, output, build.system())
-    return output
+    built = build.system()
+    compiled = iso.compile_description(description, built)
+    attached = disks.attached(compiled, description.stem, arguments.disk)
+    iso.make(compiled, attached, output, built)
+    return Image(output, compiled, attached)
 
 
 def _build(arguments: argparse.Namespace) -> int:
-    print(_image(arguments))
+    print(_image(arguments).path)
     return 0
 
 
 def _run(arguments: argparse.Namespace) -> int:
     image = _image(arguments)
-    compiled = iso.compile_description(Path(arguments.description), build.build_dir())
-    memory = launch.memory_mib(compiled, 2 * image.stat().st_size)
-    print(f"tessera: {image} in QEMU; to leave: poweroff, or Ctrl-] x", file=sys.stderr)
+    fits = image.compiled.machine
+    iommu = fits.iommu or arguments.iommu
+    memory = launch.memory_mib(image.compiled, 2 * image.path.stat().st_size)
+    print(f"tessera: {image.path} in QEMU; to leave: poweroff, or Ctrl-] x", file=sys.stderr)
+    for disk in image.attached:
+        print(f"tessera: its disk {disk.driver} is {disk.file}", file=sys.stderr)
     end = machine.run(
         machine.Machine(
-            memory, out_dir() / "run.log", ["-cdrom", str(image)], extra=arguments.qemu_arg
+            memory, out_dir() / "run.log", ["-cdrom", str(image.path)],
+            machine=disks.machine_type(arguments.machine or fits.kind, iommu),
+            extra=disks.qemu_arguments(image.attached, iommu) + arguments.qemu_arg,
         ),
         None,
     )
@@ -86,11 +112,15 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="boot a system in QEMU; the terminal is its console")
     run.add_argument("description", nargs="?", default=DEFAULT, metavar="DESCRIPTION")
+    run.add_argument("--disk", **DISK)
+    run.add_argument("--machine", choices=disks.MACHINES, help="not what the description says")
+    run.add_argument("--iommu", action="store_true", help="even if the description does not say so")
     run.add_argument("--qemu-arg", action="append", default=[], metavar="ARG")
     run.set_defaults(call=_run)
 
     make = commands.add_parser("build", help="make the bootable ISO, for BIOS and UEFI")
     make.add_argument("description", nargs="?", default=DEFAULT, metavar="DESCRIPTION")
+    make.add_argument("--disk", **DISK)
     make.add_argument("-o", "--output", metavar="FILE")
     make.set_defaults(call=_build)
 

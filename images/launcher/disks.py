@@ -2,8 +2,9 @@
 """Disks of the machine that QEMU makes: which file, as which device.
 
 A file is raw unless it starts as a qcow2 image does or the user names the format;
-QEMU is told, and never guesses from what a guest wrote. With an IOMMU the machine
-is a q35 whose devices all go through it.
+QEMU is told, and never guesses. (A guest that writes that magic into its raw disk
+gets a disk that does not open the next time: say format=raw then.) With an IOMMU
+the machine is a q35 whose devices all go through it.
 """
 
 import json
@@ -14,6 +15,8 @@ from typing import Sequence
 
 import debian
 import diskimage
+from description.binary import Compiled
+from description.machine import Attached, inside
 
 from . import packages
 from .paths import Failure, cache_dir, out_dir
@@ -22,7 +25,6 @@ BAD_ARGUMENTS = 2
 MODELS = {"virtio-blk": "virtio_blk", "ahci": "ahci", "nvme": "nvme"}  # and their drivers
 FORMATS = ("raw", "qcow2")
 MACHINES = ("pc", "q35")
-BUILT = "built:debian"
 
 
 @dataclass
@@ -33,6 +35,8 @@ class Disk:
     model: str = "virtio-blk"
     readonly: bool = False
     format: str = "raw"
+    driver: str = ""  # disks of one driver share a controller
+    number: int = 0  # there
 
     def blockdev(self, node: str) -> str:
         """The argument of -blockdev. As JSON, so that any file name will do."""
@@ -80,18 +84,26 @@ def machine_type(kind: str, iommu: bool) -> str:
 
 
 def qemu_arguments(disks: Sequence[Disk], iommu: bool) -> list[str]:
-    """QEMU's devices, one controller each, in this order on the bus."""
+    """QEMU's devices in this order on the bus, one controller for each driver."""
     found = ["-device", "intel-iommu,intremap=on"] if iommu else []
+    controllers: dict[str, str] = {}
     for number, disk in enumerate(disks):
-        node, bus = f"disk{number}", f"controller{number}"
+        node = f"disk{number}"
         found += ["-blockdev", disk.blockdev(node)]
         if disk.model == "virtio-blk":
+            if disk.number:
+                raise Failure(f"{disk.driver}:{disk.number}: a virtio-blk device is one disk")
             platform = ",iommu_platform=on,disable-legacy=on" if iommu else ""
             found += ["-device", f"virtio-blk-pci,drive={node}{platform}"]
-        elif disk.model == "ahci":
-            found += ["-device", f"ahci,id={bus}", "-device", f"ide-hd,bus={bus}.0,drive={node}"]
-        else:
-            found += ["-device", f"nvme,drive={node},serial={node}"]
+            continue
+        bus = controllers.get(disk.driver or node)
+        if bus is None:
+            bus = controllers[disk.driver or node] = f"controller{number}"
+            serial = ",serial=tessera" if disk.model == "nvme" else ""
+            found += ["-device", f"{disk.model},id={bus}{serial}"]
+        place = f"bus={bus}.{disk.number}" if disk.model == "ahci" else f"nsid={disk.number + 1}"
+        unit = "ide-hd" if disk.model == "ahci" else f"nvme-ns,bus={bus}"
+        found += ["-device", f"{unit},{place},drive={node}"]
     return found
 
 
@@ -119,3 +131,58 @@ def copy(source: Path, output: Path) -> Path:
         raise Failure(done.stderr.strip())
     temporary.replace(output)
     return output
+
+
+# --- The disks of a description ---
+
+
+def attached(compiled: Compiled, name: str, given: Sequence[str]) -> list[Disk]:
+    """The disks that a description's system needs, in order. name: of the system, for its
+    own copies of built disks; given: DISK=FILE[,...] of the command line."""
+    others = {}
+    for word in given:
+        place, _, options = word.partition("=")
+        others[place if ":" in place else f"{place}:0"] = options
+    found = []
+    for entry in compiled.machine.disks:
+        options = others.pop(str(entry.place), None)
+        if options is not None:
+            disk = parse(options)
+            disk.model = disk.model if "driver=" in options else entry.model
+        else:
+            path = _own_copy(name, entry) if entry.source.startswith("built:") else None
+            path = path or Path(entry.source)
+            disk = Disk(path, entry.model, entry.readonly, image_format(path))
+        disk.driver, disk.number = entry.place.driver, entry.place.number
+        found.append(disk)
+    if others:
+        known = ", ".join(str(entry.place) for entry in compiled.machine.disks) or "none"
+        raise Failure(
+            f"--disk: found {next(iter(others))}, expected a disk that [machine] names: {known}",
+            BAD_ARGUMENTS,
+        )
+    return found
+
+
+def _own_copy(name: str, entry: Attached) -> Path:
+    """The system's copy of a built disk; it stays until it is deleted."""
+    path = out_dir() / f"{name}-{entry.place.driver}-{entry.place.number}.img"
+    return path if path.is_file() else copy(debian_image(), path)
+
+
+def take_out(compiled: Compiled, disks: Sequence[Disk], folder: Path) -> None:
+    """Copy the kernels and initrds that are on disks into `folder`, and name them there."""
+    for module in compiled.modules:
+        if not module.source.startswith("disk:"):
+            continue
+        place, path = inside(module.source)
+        disk = next(
+            disk for disk in disks
+            if place is not None and (disk.driver, disk.number) == (place.driver, place.number)
+        )
+        output = folder / f"{module.name}.found"
+        try:
+            diskimage.extract(disk.file, path, output)
+        except diskimage.DiskError as error:
+            raise Failure(f"{module.source}: {error}") from error
+        module.source = str(output)

@@ -11,12 +11,13 @@ import os
 import subprocess
 import time
 from pathlib import Path
+from typing import Sequence
 
 from describe import program_finder
 from description import DescriptionError, compile_file
 from description.binary import Compiled
 
-from . import build, launch
+from . import build, disks, launch
 from .paths import TOP, Failure
 
 MODULES = ["normal", "configfile", "search", "search_fs_file", "iso9660", "part_msdos", "part_gpt"]
@@ -111,14 +112,14 @@ def _write(tree: Path, output: Path, epoch: int) -> None:
     temporary.replace(output)
 
 
-def make(description: Path, output: Path, built: Path) -> Compiled:
-    """Make the image of a description. Raises Failure; `output` appears whole or not at all."""
-    compiled = compile_description(description, built)
+def make(compiled: Compiled, attached: Sequence[disks.Disk], output: Path, built: Path) -> None:
+    """Make the image of a system. Raises Failure; `output` appears whole or not at all."""
     epoch = _epoch()
     with build.workspace() as name:
         folder = Path(name)
         boot = folder / "tree" / "boot"
         (boot / "grub").mkdir(parents=True)
+        disks.take_out(compiled, attached, folder)
         launch.stage_kernels(compiled, boot)
         modules = launch.stage(compiled, built, boot)
         _step(["objcopy", "--strip-all", build.core(built), boot / "core.elf"], epoch)
@@ -127,4 +128,3 @@ def make(description: Path, output: Path, built: Path) -> Compiled:
         _stage_grub(folder, boot, epoch)
         output.parent.mkdir(parents=True, exist_ok=True)
         _write(folder / "tree", output, epoch)
-    return compiled

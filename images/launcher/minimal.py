@@ -51,7 +51,7 @@ serves = ["pci"]
 ports = ["0xcf8-0xcff"]
 priority = 15
 [domain.vbd]
-serves = ["block"]
+serves = ["block", "disk"]
 lifeboat = "256K"
 memory = "4M"
 priority = 50

@@ -18,46 +18,12 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP), str(TOP / "images")]
 
+from launcher import minimal  # noqa: E402
 from tests.pv import xen  # noqa: E402
 from tests.support import system  # noqa: E402
 
 TARGET = 0.5  # of Xen's instructions, at most
 TIMEOUT = 400  # seconds of real time, on a busy machine
-
-PAIR = """
-[system]
-name = "pair"
-policy = "sched_rr"
-log = "com2"
-exit_port = 0xf4
-exit_with_guests = true
-[domain.sched_rr]
-[domain.uart16550]
-serves = ["serial"]
-ports = ["0x3f8-0x3ff"]
-irqs = [4]
-priority = 10
-[domain.console]
-serves = ["console"]
-arguments = "raw=bench"
-priority = 20
-[domain.echo]
-serves = ["store"]
-priority = 30
-[connection.serial]
-protocol = "serial"
-server = "uart16550"
-client = "console"
-"""
-GUEST = """
-[guest.{name}]
-kernel = "{kernel}"
-cmdline = "{part}"
-memory = "32M"
-console = "console"
-store = "echo"
-"""
-
 
 def parse(text: str) -> dict[str, int]:
     """The rows that a bench kernel printed."""
@@ -83,9 +49,11 @@ def _alone(kernel: Path) -> dict[str, int]:
 
 
 def _pair(kernel: Path) -> dict[str, int]:
-    text = PAIR + "".join(
-        GUEST.format(name=name, kernel=kernel, part=part)
-        for name, part in (("bench", "pair"), ("other", "yield"))
+    text = minimal.describe(
+        '[domain.echo]\nserves = ["store"]\npriority = 30\n',
+        *(minimal.guest(name, kernel=kernel, cmdline=part, memory="32M", store="echo")
+          for name, part in (("bench", "pair"), ("other", "yield"))),
+        name="pair", raw="bench",
     )
     with system(text, *xen.ICOUNT) as console:
         console.wait(TIMEOUT)

@@ -42,9 +42,20 @@ class Arguments(unittest.TestCase):
     def test_long_command_line(self) -> None:
         self.refuse("at most 1023 bytes", "--guest", COMMAND, "--cmdline", "x" * 1024)
 
-    def test_disk_and_vif_come_later(self) -> None:
-        self.refuse("no disks", "--guest", COMMAND, "--disk", "disk.img")
+    def test_vif_comes_later(self) -> None:
         self.refuse("no network", "--guest", COMMAND, "--vif")
+
+    def test_no_such_disk(self) -> None:
+        self.refuse("--disk: nowhere.img is no file", "--guest", COMMAND, "--disk", "nowhere.img")
+
+    def test_disk_options(self) -> None:
+        known = "expected ro, driver=virtio-blk|ahci|nvme or format=raw|qcow2"
+        for option in ("driver=scsi", "format=vmdk", "rw"):
+            self.refuse(known.replace("|", r"\|"), "--guest", COMMAND, "--disk",
+                        f"{COMMAND},{option}")
+
+    def test_machine(self) -> None:
+        self.refuse("invalid choice: 'microvm'", "--guest", COMMAND, "--machine", "microvm")
 
     def test_unknown_option(self) -> None:
         self.refuse("unrecognized arguments", "--guest", COMMAND, "--dick", "disk.img")

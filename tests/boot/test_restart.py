@@ -6,6 +6,7 @@ import re
 import time
 import unittest
 
+from launcher import minimal
 from tests.support import Session, system
 
 READY = "tessera guest ready"
@@ -13,42 +14,14 @@ SWITCH = "\x01"  # Ctrl-A, the console server's key
 LINES = 3000
 LIMIT = 2
 
-DESCRIPTION = f"""
-[system]
-name = "restart"
-policy = "sched_rr"
-log = "com2"
-exit_port = 0xf4
-exit_with_guests = true
-[domain.sched_rr]
-[domain.uart16550]
-serves = ["serial"]
-ports = ["0x3f8-0x3ff"]
-irqs = [4]
-priority = 10
-[domain.console]
-serves = ["console"]
-priority = 20
-[domain.store]
-serves = ["store"]
-priority = 30
-restart = {{ limit = {LIMIT}, window = "600s", backoff = "10ms" }}
-[connection.serial]
-protocol = "serial"
-server = "uart16550"
-client = "console"
-[connection.control]
-protocol = "control"
-server = "root"
-client = "console"
-[guest.one]
-kernel = "package:linux-image-cloud-amd64"
-initrd = "built:busybox"
-cmdline = "quiet"
-memory = "128M"
-console = "console"
-store = "store"
-"""
+DESCRIPTION = minimal.describe(
+    minimal.guest(
+        "one", kernel="package:linux-image-cloud-amd64", initrd="built:busybox", cmdline="quiet",
+        memory="128M",
+    ),
+    name="restart", control=True,
+    store=f'restart = {{ limit = {LIMIT}, window = "600s", backoff = "10ms" }}',
+)
 
 
 def command(console: Session, words: str) -> None:

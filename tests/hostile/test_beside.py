@@ -8,52 +8,24 @@ Virtual time counts instructions, so that a busy host does not look like harm.
 
 import unittest
 
+from launcher import minimal
 from tests.pv.xen import ICOUNT
 from tests.support import build_dir, system
 
-DESCRIPTION = """
-[system]
-name = "beside"
-policy = "sched_rr"
-log = "com2"
-exit_port = 0xf4
-exit_with_guests = true
-[domain.sched_rr]
-[domain.uart16550]
-serves = ["serial"]
-ports = ["0x3f8-0x3ff"]
-irqs = [4]
-priority = 10
-[domain.console]
-serves = ["console"]
-arguments = "raw=victim"
-priority = 20
-[domain.store]
-serves = ["store"]
-priority = 30
-[connection.serial]
-protocol = "serial"
-server = "uart16550"
-client = "console"
-[guest.victim]
-kernel = "{folder}/victim.elf"
-memory = "32M"
-console = "console"
-store = "store"
-[guest.attacker]
-kernel = "{folder}/hostile.elf"
-cmdline = "{attack}"
-memory = "32M"
-console = "console"
-store = "store"
-on_crash = "stop"
-"""
+
+def description(attack: str) -> str:
+    folder = build_dir() / "tests" / "hostile"
+    return minimal.describe(
+        minimal.guest("victim", kernel=folder / "victim.elf", memory="32M"),
+        minimal.guest("attacker", kernel=folder / "hostile.elf", cmdline=attack, memory="32M",
+                      on_crash="stop"),
+        name="beside", raw="victim",
+    )
 
 
 class Beside(unittest.TestCase):
     def unharmed_by(self, attack: str) -> None:
-        text = DESCRIPTION.format(folder=build_dir() / "tests" / "hostile", attack=attack)
-        with system(text, *ICOUNT) as console:
+        with system(description(attack), *ICOUNT) as console:
             end = console.expect(r"^(victim: .* passed.*|panic.*)\n", 120)
             assert console.log is not None
             log = console.log.read_text(errors="replace")
