@@ -137,7 +137,7 @@ struct system_blob {
  */
 #define SYSTEM_CONN_CONSOLE 1U /* guest console ring (Xen ABI) */
 #define SYSTEM_CONN_SERIAL  2U /* console server <-> serial driver, proto/serial.h */
-#define SYSTEM_CONN_STORE   3U /* guest xenstore ring (Xen ABI) */
+#define SYSTEM_CONN_STORE   3U /* guest xenstore ring (Xen ABI); at the server flags = vCPUs */
 #define SYSTEM_CONN_CONTROL \
 	4U /* server is root: the client may send it commands, proto/control.h */
 /*
@@ -167,6 +167,10 @@ struct system_blob {
 #define SYSTEM_CONN_BLOCK    10U
 /* The disk server and a disk driver (client), proto/blk.h. */
 #define SYSTEM_CONN_DISK     11U
+
+/* A guest's own ports of the two rings that it is born with. */
+#define SYSTEM_GUEST_STORE_PORT   1U
+#define SYSTEM_GUEST_CONSOLE_PORT 2U
 
 struct system_connection {
 	uint32_t name;           /* string, unique per domain on both sides */

@@ -5,6 +5,7 @@
  * again from the same boot module.
  */
 #include "builder.h"
+#include "handover.h"
 #include "layout.h"
 #include "libs/cap/cap.h"
 #include "libs/log/log.h"
@@ -54,10 +55,11 @@ static void render_start_info(struct guest *g, struct start_info *info) {
 		.nr_pages = l->nr_pages,
 		.shared_info = g->shared_info_mfn << PAGE_SHIFT,
 		.store_mfn = builder_mfn(&g->builder, l->store_pfn),
-		.store_evtchn = wiring_server(domain, SYSTEM_CONN_STORE) ? GUEST_STORE_PORT : 0,
+		.store_evtchn =
+			wiring_server(domain, SYSTEM_CONN_STORE) ? SYSTEM_GUEST_STORE_PORT : 0,
 		.console_mfn = builder_mfn(&g->builder, l->console_pfn),
 		.console_evtchn =
-			wiring_server(domain, SYSTEM_CONN_CONSOLE) ? GUEST_CONSOLE_PORT : 0,
+			wiring_server(domain, SYSTEM_CONN_CONSOLE) ? SYSTEM_GUEST_CONSOLE_PORT : 0,
 		.pt_base = pfn_address(g, l->l4_pfn),
 		.nr_pt_frames = l->pt_pages,
 		.mfn_list = l->p2m_va,
@@ -158,6 +160,7 @@ static const char *build(struct guest *g, struct domain *domain) {
 	if (!why) why = builder_fill(&g->builder, render, g);
 	if (!why) why = builder_give(&g->builder);
 	if (!why) why = grant_rings(g);
+	if (!why) why = handover_guest(domain);
 	if (!why)
 		why = builder_context(&g->builder, g->kernel.entry,
 				      pfn_address(g, g->layout.stack_pfn + 1),

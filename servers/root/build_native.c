@@ -11,6 +11,7 @@
  *     shared_info, then the window: virtual addresses only
  */
 #include "builder.h"
+#include "handover.h"
 #include "libs/cap/cap.h"
 #include "libs/log/log.h"
 #include "proto/xen/xen.h"
@@ -136,7 +137,7 @@ static const char *make_start(struct native *n) {
 	if (!rt_strcopy(start->arguments, description_string(&description, domain->d->cmdline),
 			sizeof(start->arguments)))
 		return "its arguments are too long";
-	return wiring_give(domain, start);
+	return handover_native(domain, start);
 }
 
 static const char *build(struct native *n, struct domain *domain) {

@@ -3,6 +3,7 @@
  * Commands from a domain that the description lets command root: one line each,
  * checked like any input, answered with text that ends with CONTROL_REPLY_END.
  */
+#include "devices.h"
 #include "libs/cap/cap.h"
 #include "libs/log/log.h"
 #include "memory.h"
@@ -26,17 +27,22 @@ static void reply(struct domain *to, const char *format, ...) {
 
 static void reply_domain(struct domain *to, const struct domain *domain) {
 	struct domain_info info = {0};
+	char device[64];
 
 	if (cap_domain_info(domain->slot, &info)) return;
-	reply(to, "%-15s %5u %-8s %8u %8lu %5u\n", domain->name, domain->d->domid,
+	devices_text(domain, device, sizeof(device));
+	reply(to, "%-15s %5u %-8s %8u %8lu %5u%s%s\n", domain->name, domain->d->domid,
 	      domain->index ? stage_name(domain) : "running", info.pages / 256,
-	      info.run_ns / 1000000, domain->restarts_total);
+	      info.run_ns / 1000000, domain->restarts_total, device[0] ? "  " : "", device);
 }
 
 static void command_ps(struct domain *to) {
-	reply(to, "%-15s %5s %-8s %8s %8s %5s\n", "NAME", "DOMID", "STATE", "MIB", "CPU-MS",
-	      "AGAIN");
+	const char *trust = devices_trust();
+
+	reply(to, "%-15s %5s %-8s %8s %8s %5s%s\n", "NAME", "DOMID", "STATE", "MIB", "CPU-MS",
+	      "AGAIN", trust ? "  DEVICE" : "");
 	for (uint32_t i = 0; i < description.domain_count; i++) reply_domain(to, &domains[i]);
+	if (trust) reply(to, "%s\n", trust);
 	reply(to, "%lu MiB of memory are free\n", memory_free_frames() / 256);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "root.h"
 
+#include "devices.h"
 #include "libs/cap/cap.h"
 #include "libs/log/log.h"
 #include "memory.h"
@@ -88,6 +89,7 @@ void native_main(void) {
 		  boot_info->cpus == 1 ? "" : "s");
 	read_description();
 	wiring_init();
+	devices_init();
 	supervise_init();
 	if (!start_all(SYSTEM_KIND_NATIVE)) supervise_fail();
 	start_all(SYSTEM_KIND_GUEST);

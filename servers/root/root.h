@@ -10,7 +10,12 @@
  *     space.c        mapping modules and domains under construction
  *     builder.c      memory of a new domain: take, fill, give away
  *     build_native.c, build_guest.c   what is filled in
- *     wiring.c       capabilities, channels, grants, control pages
+ *     pages.c        pages of root's own that domains share
+ *     wiring.c       objects, channels, control pages
+ *     handover.c     the capabilities and the start page that a domain finds
+ *     bus.c          commands to the bus domain         (also tested on the host)
+ *     functions.c    which function a driver means      (also tested on the host)
+ *     devices.c      what drivers get, and quiescing it when they end
  *     plan.c         the first plan, and what the policy is told
  *     supervise.c    ends, restarts, giving up, the exit
  *     command.c      words from the console
@@ -24,13 +29,16 @@
 #include "libs/rt/rt.h"
 #include "proto/control.h"
 #include "proto/native.h"
+#include "proto/pci.h"
 
 /* Where a domain stands, for root. */
 enum domain_stage {
 	STAGE_IDLE, /* no memory: not started yet, or taken back */
+	STAGE_HELD, /* to be built as soon as its devices are there */
 	STAGE_RUNNING,
 	STAGE_STOPPED,    /* ended, memory kept for inspection */
 	STAGE_RELEASING,  /* ended, its servers are letting go of its memory */
+	STAGE_QUIESCING,  /* ended, its device is being stopped */
 	STAGE_RECLAIMING, /* reset, its frames are coming back */
 	STAGE_WAITING,    /* for the back-off, to be built again */
 	STAGE_GIVEN_UP,   /* restarted too often: waits for a command */
@@ -38,10 +46,6 @@ enum domain_stage {
 
 /* How a domain ended. */
 enum domain_end { END_NONE, END_POWEROFF, END_REBOOT, END_CRASH, END_BUILD };
-
-/* Ports of a guest: what other builders use too. Those of a native domain are 1 + connection. */
-#define GUEST_STORE_PORT   1U
-#define GUEST_CONSOLE_PORT 2U
 
 struct domain {
 	const struct system_domain *d;
@@ -61,11 +65,14 @@ struct domain {
 	uint64_t control_mfn;
 	uint32_t control_pages, control_ref, control_port;
 	struct ring command, reply;
+	uint32_t lifeboat_ref, config_ref, config_size;
+	struct device *device; /* devices.c; NULL = none */
 
 	/* supervise.c */
 	struct event_timer timer; /* back-off, or patience with servers */
 	uint64_t deadline;        /* of that patience */
 	uint64_t window_start;    /* of the restart budget */
+	bool blamed;              /* somebody was, for not letting go of its memory */
 	uint32_t restarts;        /* within the window */
 	uint32_t restarts_total;
 };
@@ -81,6 +88,7 @@ extern struct description description;
 extern const struct boot_info *boot_info;
 extern struct domain domains[SYSTEM_MAX_DOMAINS];
 extern struct link links[SYSTEM_MAX_CONNECTIONS];
+extern struct pci_bus *bus_page; /* NULL: no domain serves the bus */
 
 static inline bool is_native(const struct domain *domain) {
 	return domain->d->kind == SYSTEM_KIND_NATIVE;
@@ -99,8 +107,8 @@ const void *module_map(const struct boot_module *module, uint64_t first);
 
 /* Objects for all domains, ring pages, control pages, grants. Panics when that cannot be. */
 void wiring_init(void);
-/* Gives a native domain, still empty, its capabilities; fills both arrays of its start page. */
-const char *wiring_give(struct domain *domain, struct native_start *start);
+/* The port of a connection at one of its ends; 0: this kind has none. */
+uint32_t wiring_port(const struct domain *domain, uint32_t index);
 /* Joins the ports of all its connections. */
 void wiring_connect(struct domain *domain);
 /* Its ports are gone: it was reset. */
@@ -127,8 +135,16 @@ void plan_update(void);
 /* --- supervise.c --- */
 
 void supervise_init(void);
-/* Builds and starts it, from IDLE. False: it cannot be built; the log says why. */
+/* Builds and starts it, now or when its devices are there. False: it cannot be built; the log says
+ * why. */
 bool supervise_start(struct domain *domain);
+/* Ends one that runs. */
+void supervise_crash(struct domain *domain, const char *why);
+/* devices.c: what domains were held for is there; a device is quiet, or not; it cannot be prepared.
+ */
+void supervise_continue(void);
+void supervise_quiesced(struct domain *domain, bool quiet);
+void supervise_not_prepared(struct domain *domain);
 /* By command; NULL or why not. */
 const char *supervise_restart(struct domain *domain);
 const char *supervise_kill(struct domain *domain);

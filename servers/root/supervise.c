@@ -2,10 +2,11 @@
 /*
  * The life of domains after they were built: how they end, what follows.
  *
- *             start                    ends
- *     IDLE ----------> RUNNING ---------------------> STOPPED   memory kept
+ *          start                       ends
+ *     IDLE --> HELD --> RUNNING ---------------------> STOPPED   memory kept
  *      ^                  ^  |
- *      |                  |  +--> RELEASING           its servers let go
+ *      |                  |  +--> RELEASING           a guest's servers let go
+ *      |                  |  +--> QUIESCING           a driver's device is stopped
  *      |                  |           |  reset
  *      |                  |           v
  *      +------------------|----- RECLAIMING           its frames come back
@@ -13,9 +14,11 @@
  *                         |        v     v
  *                         +---- WAITING  GIVEN_UP     back-off, or budget spent
  *
- * Only guests pass through RELEASING: servers map guests' pages, nobody maps a
- * native domain's. Patience with a server ends, and then the server is at fault.
+ * HELD: waiting for the bus domain (devices.c). Only guests pass through RELEASING:
+ * servers map guests' pages, nobody maps a native domain's. Patience with a server
+ * ends, and then the server is at fault.
  */
+#include "devices.h"
 #include "libs/cap/cap.h"
 #include "libs/log/log.h"
 #include "libs/rt/time.h"
@@ -43,8 +46,9 @@ static void advance(void *context);
 
 const char *stage_name(const struct domain *domain) {
 	static const char *const names[] = {
-		[STAGE_IDLE] = "idle",         [STAGE_RUNNING] = "running",
-		[STAGE_STOPPED] = "stopped",   [STAGE_RELEASING] = "ending",
+		[STAGE_IDLE] = "idle",         [STAGE_HELD] = "held",
+		[STAGE_RUNNING] = "running",   [STAGE_STOPPED] = "stopped",
+		[STAGE_RELEASING] = "ending",  [STAGE_QUIESCING] = "ending",
 		[STAGE_RECLAIMING] = "ending", [STAGE_WAITING] = "waiting",
 		[STAGE_GIVEN_UP] = "given up",
 	};
@@ -67,7 +71,7 @@ static void undo_build(struct domain *domain) {
 	memory_release(domain->index);
 }
 
-bool supervise_start(struct domain *domain) {
+static bool build(struct domain *domain) {
 	const char *why = is_guest(domain) ? build_guest(domain) : build_native(domain);
 
 	if (why) {
@@ -80,18 +84,37 @@ bool supervise_start(struct domain *domain) {
 	if (is_native(domain)) domain->control->plan_done = 0;
 	domain->end = END_NONE;
 	domain->stage = STAGE_RUNNING;
+	devices_starting(domain);
 	wiring_connect(domain);
 	if (is_guest(domain)) wiring_announce(domain, true);
 	if (cap_domain_unpause(domain->slot)) log_print("%s: cannot be started", domain->name);
 	plan_update();
+	if (domain->incarnation) log_print("%s%s: started again", kind_word(domain), domain->name);
 	return true;
+}
+
+bool supervise_start(struct domain *domain) {
+	domain->stage = STAGE_HELD;
+	switch (devices_before(domain)) {
+	case DEVICES_LATER: return true;
+	case DEVICES_NEVER:
+		domain->stage = STAGE_IDLE;
+		domain->end = END_BUILD;
+		return true;
+	default: return build(domain);
+	}
+}
+
+void supervise_continue(void) {
+	for (uint32_t i = 1; i < description.domain_count; i++)
+		if (domains[i].stage == STAGE_HELD) supervise_start(&domains[i]);
+	supervise_check_exit();
 }
 
 static void start_again(struct domain *domain) {
 	domain->incarnation++;
 	domain->restarts_total++;
-	if (supervise_start(domain))
-		log_print("%s%s: started again", kind_word(domain), domain->name);
+	supervise_start(domain);
 	supervise_check_exit();
 }
 
@@ -101,6 +124,9 @@ static void start_again(struct domain *domain) {
 static void start_within_budget(struct domain *domain) {
 	const struct system_domain *d = domain->d;
 	uint64_t now = time_now(), delay = d->restart_backoff_ms;
+	/* Guests wait for the first one of a native domain, so it comes at once. */
+	uint32_t doublings = domain->restarts - (is_native(domain) && domain->restarts);
+	bool at_once = is_native(domain);
 
 	if (now - domain->window_start > MILLISECONDS(d->restart_window_ms)) {
 		domain->window_start = now;
@@ -111,11 +137,16 @@ static void start_within_budget(struct domain *domain) {
 		log_print("%s%s: given up after %u restarts in %u ms; 'clear %s' starts it again",
 			  kind_word(domain), domain->name, domain->restarts, d->restart_window_ms,
 			  domain->name);
+		devices_given_up(domain);
 		supervise_check_exit();
 		return;
 	}
-	delay = MIN(delay << MIN(domain->restarts, 16U), (uint64_t)BACKOFF_MAX_MS);
-	domain->restarts++;
+	at_once &= !domain->restarts++;
+	if (at_once) {
+		start_again(domain);
+		return;
+	}
+	delay = MIN(delay << MIN(doublings, 16U), (uint64_t)BACKOFF_MAX_MS);
 	domain->stage = STAGE_WAITING;
 	event_timer_arm(&domain->timer, now + MILLISECONDS(delay));
 }
@@ -133,16 +164,38 @@ static void reclaimed(struct domain *domain) {
 		start_again(domain);
 }
 
-/* A server that keeps a guest's memory mapped when its patience is over. */
-static void blame_server(struct domain *guest) {
-	static const uint32_t protocols[] = {SYSTEM_CONN_CONSOLE, SYSTEM_CONN_STORE};
+static void blame(struct domain *server, const struct domain *owner) {
+	char why[96];
 
-	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
-		struct domain *server = wiring_server(guest, protocols[i]);
+	if (server->stage != STAGE_RUNNING) return;
+	rt_format(why, sizeof(why), "it does not let go of the memory of %s", owner->name);
+	supervise_crash(server, why);
+}
 
-		if (!server || server->stage != STAGE_RUNNING) continue;
-		log_print("%s: does not let go of the memory of %s", server->name, guest->name);
-		supervise_kill(server);
+/* The drivers of a disk server: with them go the DMA windows that it has filled. */
+static void blame_drivers(const struct domain *server, const struct domain *owner) {
+	for (uint32_t i = 0; i < description.connection_count; i++) {
+		const struct system_connection *c = &description.connections[i];
+
+		if (c->protocol == SYSTEM_CONN_DISK && c->server == server->index)
+			blame(&domains[c->client], owner);
+	}
+}
+
+/*
+ * Somebody keeps its memory mapped, and patience is over: first the servers of a
+ * guest are at fault, then whatever their drivers' devices still reach.
+ */
+static void blame_all(struct domain *domain) {
+	bool again = domain->blamed;
+
+	domain->blamed = true;
+	if (is_native(domain)) blame_drivers(domain, domain);
+	for (uint32_t i = 0; i < domain->connection_count && is_guest(domain); i++) {
+		uint32_t server = description.connections[domain->connections[i]].server;
+
+		if (again) blame_drivers(&domains[server], domain);
+		blame(&domains[server], domain);
 	}
 }
 
@@ -154,7 +207,7 @@ static void reclaim(struct domain *domain) {
 		return;
 	}
 	if (now > domain->deadline) {
-		blame_server(domain);
+		blame_all(domain);
 		domain->deadline = now + RECLAIM_PATIENCE;
 	}
 	event_timer_arm(&domain->timer, now + RECLAIM_RETRY);
@@ -165,6 +218,7 @@ static void reset(struct domain *domain) {
 
 	if (error) rt_panic("%s cannot be reset (%d)", domain->name, error);
 	wiring_disconnected(domain);
+	domain->blamed = false;
 	domain->stage = STAGE_RECLAIMING;
 	domain->deadline = time_now() + RECLAIM_PATIENCE;
 	plan_update();
@@ -174,7 +228,8 @@ static void reset(struct domain *domain) {
 static void take_back(struct domain *domain, bool rebuild) {
 	domain->rebuild = rebuild;
 	if (is_native(domain)) {
-		reset(domain);
+		domain->stage = STAGE_QUIESCING;
+		if (!devices_ended(domain)) reset(domain);
 		return;
 	}
 	domain->stage = STAGE_RELEASING;
@@ -182,6 +237,20 @@ static void take_back(struct domain *domain, bool rebuild) {
 	event_timer_arm(&domain->timer, domain->deadline);
 	wiring_announce(domain, false);
 	advance(domain);
+}
+
+void supervise_quiesced(struct domain *domain, bool quiet) {
+	if (domain->stage != STAGE_QUIESCING) return;
+	if (quiet) {
+		reset(domain);
+		return;
+	}
+	domain->stage = STAGE_STOPPED;
+	log_print("%s: stays stopped: its device could still write into its memory", domain->name);
+}
+
+void supervise_not_prepared(struct domain *domain) {
+	if (domain->stage == STAGE_HELD) start_within_budget(domain);
 }
 
 /* The next step of a domain that has ended, if it is due. */
@@ -217,10 +286,19 @@ static void end(struct domain *domain, enum domain_end how, const char *why) {
 	} else {
 		domain->stage = STAGE_STOPPED;
 		domain->deadline = time_now() + RELEASE_PATIENCE;
-		if (is_guest(domain)) wiring_announce(domain, false);
+		if (is_guest(domain))
+			wiring_announce(domain, false);
+		else
+			devices_ended(domain);
 		plan_update();
 	}
 	supervise_check_exit();
+}
+
+void supervise_crash(struct domain *domain, const char *why) {
+	if (cap_domain_pause(domain->slot))
+		log_print("%s%s: cannot be paused", kind_word(domain), domain->name);
+	end(domain, END_CRASH, why);
 }
 
 /* Looks at one domain; its state says whether it has ended. */
@@ -251,6 +329,7 @@ static void inspect(struct domain *domain) {
 static void state_changed(void *context) {
 	(void)context;
 	for (uint32_t i = 1; i < description.domain_count; i++) inspect(&domains[i]);
+	devices_check_faults();
 }
 
 void supervise_init(void) {
@@ -284,7 +363,7 @@ const char *supervise_restart(struct domain *domain) {
 
 	if (domain->stage == STAGE_IDLE || domain->stage == STAGE_GIVEN_UP) {
 		start_again(domain);
-		return domain->stage == STAGE_RUNNING ? NULL : "it cannot be built; see the log";
+		return domain->stage == STAGE_IDLE ? "it cannot be built; see the log" : NULL;
 	}
 	if (domain->stage == STAGE_RUNNING)
 		why = stop_running(domain);
