@@ -21,6 +21,7 @@ void bus_started(struct bus *bus, uint16_t incarnation, uint64_t now) {
 }
 
 void bus_ended(struct bus *bus) {
+	bus->incarnation = 0;
 	bus->greeted = false;
 	bus->issued = false;
 	bus->deadline = 0;

@@ -32,7 +32,7 @@ struct bus {
 	struct pci_bus *page;
 	struct bus_job *first, *last;
 	uint32_t seq;
-	uint32_t incarnation; /* pci_bus.ready of the present one */
+	uint32_t incarnation; /* pci_bus.ready of the present one, 0 = there is none */
 	bool issued;          /* `first` is in the page */
 	bool greeted;         /* the present one has said that it is ready */
 	uint64_t deadline;    /* for the next word of the bus domain, 0 = none is awaited */
