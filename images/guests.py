@@ -4,6 +4,7 @@ BusyBox. They are fetched when first asked for, into a cache that is never
 committed (TESSERA_CACHE, or build/cache), and nothing of them is installed."""
 
 import fnmatch
+import lzma
 import os
 import re
 import subprocess
@@ -16,7 +17,9 @@ WANTED = {
     "grub-xen-host": "./usr/lib/grub-xen/grub-x86_64-xen.bin",
     "busybox-static": "./*bin/busybox",
 }
+XZ_MAGIC = b"\xfd7zXZ\0"
 KERNEL = "./boot/vmlinuz-*"
+MODULE = "*/lib/modules/*/{}.ko*"
 
 
 class FetchError(Exception):
@@ -63,9 +66,19 @@ def _extract(archive: Path, pattern: str, output: Path) -> None:
         raise FetchError(f"there is no {pattern[2:]} in {archive.name}")
 
 
+def module(package: str, name: str, cache: Path) -> bytes:
+    """A kernel module that a kernel package has."""
+    data = _fetch(package, MODULE.format(name), cache / f"{package}.{name}.ko", cache).read_bytes()
+    return lzma.decompress(data) if data.startswith(XZ_MAGIC) else data
+
+
 def package_file(package: str, cache: Path) -> Path:
-    """The kernel (or WANTED file) of a Debian package, fetched if it is not in the cache."""
-    output = cache / package
+    """The kernel (or WANTED file) of a Debian package."""
+    return _fetch(package, WANTED.get(package, KERNEL), cache / package, cache)
+
+
+def _fetch(package: str, pattern: str, output: Path, cache: Path) -> Path:
+    """The file of a package that matches `pattern`, fetched if it is not in the cache."""
     if output.is_file():
         return output
     cache.mkdir(parents=True, exist_ok=True)
@@ -74,7 +87,7 @@ def package_file(package: str, cache: Path) -> Path:
         try:
             real = _resolve(package, folder)
             _apt(["apt-get", "-q", "download", real], folder)
-            _extract(next(folder.glob("*.deb")), WANTED.get(package, KERNEL), output)
+            _extract(next(folder.glob("*.deb")), pattern, output)
         except FetchError as error:
             raise FetchError(f"package {package}: {error}") from error
     return output

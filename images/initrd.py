@@ -30,6 +30,9 @@ mount -t devtmpfs dev /dev 2>/dev/null
 mkdir -p /dev/pts
 mount -t devpts pts /dev/pts
 hostname guest
+for module in /modules/*.ko; do
+    [ -e "$module" ] && insmod "$module"
+done
 echo 'tessera guest ready'
 
 run() {
@@ -92,4 +95,13 @@ def build(busybox: Path) -> bytes:
     archive.add("etc/inittab", stat.S_IFREG | 0o644, INITTAB.encode())
     archive.add("etc/profile", stat.S_IFREG | 0o644, PROFILE.encode())
     archive.add("etc/rc", stat.S_IFREG | 0o755, RC.encode())
+    return archive.finish()
+
+
+def modules(files: dict[str, bytes]) -> bytes:
+    """An archive to put behind that of build(): kernel modules, loaded in this order of names."""
+    archive = Archive()
+    archive.add("modules", stat.S_IFDIR | 0o755)
+    for name, data in files.items():
+        archive.add(f"modules/{name}.ko", stat.S_IFREG | 0o644, data)
     return archive.finish()

@@ -42,6 +42,12 @@ def busybox() -> Path:
     return build.busybox_initrd()
 
 
+@functools.cache
+def disk_initrd(package_name: str = DEBIAN_KERNELS["6.1_cloud"]) -> Path:
+    """BusyBox and the driver for virtual disks, for the kernel of this package."""
+    return build.disk_initrd(package_name)
+
+
 def build_dir() -> Path:
     """The freestanding build, as the runner made it."""
     return build.build_dir()

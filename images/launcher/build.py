@@ -76,6 +76,19 @@ def busybox_initrd() -> Path:
     return output
 
 
+def disk_initrd(package: str) -> Path:
+    """The BusyBox initramfs with the driver for virtual disks of a package's kernel."""
+    output = cache_dir() / f"{package}.disk.initrd"
+    busybox = busybox_initrd()
+    if not output.exists() or output.stat().st_mtime < busybox.stat().st_mtime:
+        try:
+            driver = guests.module(package, "xen-blkfront", cache_dir())
+        except guests.FetchError as error:
+            raise Failure(str(error)) from error
+        write_whole(output, busybox.read_bytes() + initrd.modules({"xen-blkfront": driver}))
+    return output
+
+
 def fetched(package: str) -> Path:
     try:
         return guests.package_file(package, cache_dir())

@@ -7,7 +7,7 @@
 # marks that the counting plugin knows; what a start of fio costs is in both.
 drivers=$1 device=/dev/$2 seconds=$3
 shift 3
-while read -r module; do insmod "$module"; done <"/modules/$drivers"
+while read -r module; do insmod "$module"; done <"/drivers/$drivers"
 tries=0
 until [ -b "$device" ]; do
     tries=$((tries + 1))

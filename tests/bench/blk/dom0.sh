@@ -6,7 +6,7 @@ drivers=$1 device=/dev/$2
 shift 2
 export PATH=/bin:/usr/bin:/usr/lib/xen-4.17/bin
 export LD_LIBRARY_PATH=/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu
-cat /modules/dom0 "/modules/$drivers" | while read -r module; do insmod "$module"; done
+cat /drivers/dom0 "/drivers/$drivers" | while read -r module; do insmod "$module"; done
 mkdir -p /run/xen /run/lock /var/lib/xen /var/lib/xenstored /var/log/xen /var/lock
 ln -s /run /var/run
 mount -t xenfs xenfs /proc/xen

@@ -141,14 +141,14 @@ def make(tree: Tree, programs: Iterable[str], drivers: Iterable[str], files: dic
         files[name] = (tree.root / name).read_bytes()
     for driver in drivers:
         order = tree.load_order(DRIVERS[driver])
-        files[f"modules/{driver}"] = "".join(f"/modules/{name}.ko\n" for name in order).encode()
+        files[f"drivers/{driver}"] = "".join(f"/drivers/{name}.ko\n" for name in order).encode()
         for name in order:
-            files[f"modules/{name}.ko"] = tree.modules[name].read_bytes()
+            files[f"drivers/{name}.ko"] = tree.modules[name].read_bytes()
     archive = initrd.Archive()
     for folder in _folders(files):
         archive.add(folder, stat.S_IFDIR | 0o755)
     for name, data in files.items():
-        mode = 0o644 if name.startswith(("modules/", "etc/", "boot/")) else 0o755
+        mode = 0o644 if name.startswith(("drivers/", "etc/", "boot/")) else 0o755
         archive.add(name, stat.S_IFREG | mode, data)
     return build.busybox_initrd().read_bytes() + archive.finish()  # Linux reads both
 
