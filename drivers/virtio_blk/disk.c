@@ -342,6 +342,7 @@ void vblk_ask_name(struct vblk *disk) {
 	vblk_kick(disk);
 	for (unsigned step = 0; step < NAME_STEPS && !vblk_reap(disk, 0, &done); step++)
 		io->wait(io->context, NAME_STEP_US);
+	virtqueue_want_interrupt(&disk->queue[0]);
 	if (done.status != BLK_STATUS_OK) return;
 	for (unsigned i = 0; i < ID_BYTES; i++) {
 		char c = __atomic_load_n(&id[i], __ATOMIC_RELAXED);

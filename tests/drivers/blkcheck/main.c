@@ -26,7 +26,7 @@
 
 typedef const char *(*check)(void);
 
-static const struct blk_disk *disk;
+static struct blk_disk disk; /* as it was at first: a new session forgets it */
 static uint64_t round_number = 1;
 
 static uint32_t noise(void) {
@@ -69,14 +69,14 @@ static bool page_is_stamped(uint32_t page, uint64_t sector, uint64_t round) {
 	return true;
 }
 
-static bool is_readonly(void) { return disk->flags & BLK_DISK_READONLY; }
+static bool is_readonly(void) { return disk.flags & BLK_DISK_READONLY; }
 
 /* --- the checks --- */
 
 static const char *one_block(void) {
-	struct blk_segment segment = io_segment(0, PAGE_SIZE - disk->block, disk->block);
-	uint8_t *at = io_page(0) + PAGE_SIZE - disk->block;
-	uint32_t sectors = disk->block / BLK_SECTOR;
+	struct blk_segment segment = io_segment(0, PAGE_SIZE - disk.block, disk.block);
+	uint8_t *at = io_page(0) + PAGE_SIZE - disk.block;
+	uint32_t sectors = disk.block / BLK_SECTOR;
 
 	for (uint32_t i = 0; i < sectors; i++) stamp(at + i * BLK_SECTOR, sectors + i, 1);
 	if (io_do(BLK_OP_WRITE, sectors, sectors, &segment, 1)) return "write";
@@ -90,8 +90,8 @@ static const char *one_block(void) {
 
 static const char *most_segments(void) {
 	struct blk_segment segments[IO_SEGMENTS];
-	uint32_t count = MIN(MIN(disk->max_segments, IO_SEGMENTS),
-			     MIN(disk->max_sectors, disk->sectors) / PAGE_COUNT);
+	uint32_t count = MIN(MIN(disk.max_segments, IO_SEGMENTS),
+			     MIN(disk.max_sectors, disk.sectors) / PAGE_COUNT);
 
 	round_number++;
 	for (uint32_t i = 0; i < count; i++) {
@@ -114,7 +114,7 @@ static const char *most_segments(void) {
 static const char *odd_segments(void) {
 	struct blk_segment segments[PAGE_COUNT];
 
-	if (disk->max_segments < PAGE_COUNT) return NULL;
+	if (disk.max_segments < PAGE_COUNT) return NULL;
 	round_number++;
 	for (uint32_t i = 0; i < PAGE_COUNT; i++) {
 		uint32_t offset = (PAGE_COUNT - 1 - i) * BLK_SECTOR;
@@ -129,7 +129,7 @@ static const char *odd_segments(void) {
 }
 
 static const char *last_page(void) {
-	uint64_t sector = disk->sectors - PAGE_COUNT;
+	uint64_t sector = disk.sectors - PAGE_COUNT;
 	struct blk_segment segment = io_segment(1, 0, PAGE_SIZE);
 
 	stamp_page(1, sector, 7);
@@ -144,11 +144,11 @@ static const char *out_of_range(void) {
 	struct blk_segment many[2] = {segment, segment};
 	uint64_t wrap = UINT64_MAX - PAGE_COUNT + 1;
 
-	if (io_do(BLK_OP_READ, disk->sectors, PAGE_COUNT, &segment, 1) != BLK_STATUS_RANGE)
+	if (io_do(BLK_OP_READ, disk.sectors, PAGE_COUNT, &segment, 1) != BLK_STATUS_RANGE)
 		return "behind the end";
-	if (io_do(BLK_OP_READ, disk->sectors - disk->block / BLK_SECTOR, PAGE_COUNT, &segment, 1) !=
+	if (io_do(BLK_OP_READ, disk.sectors - disk.block / BLK_SECTOR, PAGE_COUNT, &segment, 1) !=
 		    BLK_STATUS_RANGE &&
-	    disk->block < PAGE_SIZE)
+	    disk.block < PAGE_SIZE)
 		return "across the end";
 	if (io_do(BLK_OP_READ, wrap, PAGE_COUNT, &segment, 1) != BLK_STATUS_RANGE)
 		return "wrapping around";
@@ -157,7 +157,7 @@ static const char *out_of_range(void) {
 	if (io_do(BLK_OP_READ, 0, PAGE_COUNT, NULL, 0) != BLK_STATUS_RANGE) return "no segments";
 	if (io_do(99, 0, PAGE_COUNT, &segment, 1) != BLK_STATUS_UNSUPPORTED)
 		return "an operation that there is not";
-	if (disk->block > BLK_SECTOR) {
+	if (disk.block > BLK_SECTOR) {
 		segment.length = BLK_SECTOR;
 		if (io_do(BLK_OP_READ, 1, 1, &segment, 1) != BLK_STATUS_RANGE)
 			return "part of a block";
@@ -174,7 +174,7 @@ static const char *write_zeroes(void) {
 	stamp_page(3, 800, 1);
 	if (io_do(BLK_OP_WRITE, 800, PAGE_COUNT, &segment, 1)) return "write";
 	status = io_do(BLK_OP_WRITE_ZEROES, 800, PAGE_COUNT, NULL, 0);
-	if (!(disk->flags & BLK_DISK_WRITE_ZEROES))
+	if (!(disk.flags & BLK_DISK_WRITE_ZEROES))
 		return status == BLK_STATUS_UNSUPPORTED ? NULL : "it does what it cannot";
 	if (status) return "status";
 	if (io_do(BLK_OP_READ, 800, PAGE_COUNT, &segment, 1)) return "read";
@@ -187,7 +187,7 @@ static const char *discard(void) {
 	struct blk_segment segment = io_segment(4, 0, PAGE_SIZE);
 	uint32_t status = io_do(BLK_OP_DISCARD, 1024, PAGE_COUNT, NULL, 0);
 
-	if (!(disk->flags & BLK_DISK_DISCARD))
+	if (!(disk.flags & BLK_DISK_DISCARD))
 		return status == BLK_STATUS_UNSUPPORTED ? NULL : "it does what it cannot";
 	if (status) return "status";
 	if (io_do(BLK_OP_READ, 1024, PAGE_COUNT, &segment, 1)) return "read after it";
@@ -218,7 +218,7 @@ static struct {
 	uint32_t active;
 } deep;
 
-static uint32_t region(void) { return (uint32_t)MIN(REGION, disk->sectors / PAGE_COUNT); }
+static uint32_t region(void) { return (uint32_t)MIN(REGION, disk.sectors / PAGE_COUNT); }
 
 /* One more request at a place and with a page that nobody uses; false: not this time. */
 static bool deep_start(void) {
@@ -382,10 +382,10 @@ void native_main(void) {
 	control_init(NULL, NULL);
 	io_start();
 	report("session", io_wait_up(SECONDS(20)) ? NULL : "none within 20 s");
-	disk = &io.disk[0];
-	if (blk_server_is_up(&io) && disk->flags & BLK_DISK_PRESENT) {
+	disk = io.disk[0];
+	if (blk_server_is_up(&io) && disk.flags & BLK_DISK_PRESENT) {
 		log_print("disk 0 \"%s\": %lu sectors, blocks of %u, %u segments, flags 0x%x",
-			  disk->name, disk->sectors, disk->block, disk->max_segments, disk->flags);
+			  disk.name, disk.sectors, disk.block, disk.max_segments, disk.flags);
 		run_checks();
 	} else {
 		report("disk 0", "it is not there");
