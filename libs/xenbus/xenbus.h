@@ -61,6 +61,7 @@ struct xenbus_request {
 	xenbus_done done;
 	void *context;
 	uint32_t type;
+	uint32_t watch; /* serial of the one that it registers */
 	bool used;
 };
 
