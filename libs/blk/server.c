@@ -51,6 +51,12 @@ static void fall_broken(struct blk_server *server) {
 	event_again(server->port);
 }
 
+void blk_server_renew(struct blk_server *server) {
+	if (server->state != BLK_SERVER_UP) return;
+	fall(server);
+	event_again(server->port);
+}
+
 /* Takes what the driver says of a disk, made fit to be relied on. False: it makes no sense. */
 static bool copy_disk(struct blk_disk *disk, const struct blk_disk *shared) {
 	memcpy(disk, shared, sizeof(*disk));

@@ -86,6 +86,9 @@ void blk_server_publish(struct blk_server *server);
 /* Does what the driver's event asks for; the event calls it. Publishes what callbacks submitted. */
 void blk_server_work(struct blk_server *server);
 
+/* The driver does not do what it should: ends the session, asks for a new one. */
+void blk_server_renew(struct blk_server *server);
+
 static inline bool blk_server_is_up(const struct blk_server *server) {
 	return server->state == BLK_SERVER_UP;
 }

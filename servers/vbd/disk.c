@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Order and sharing on a physical disk. Steps wait in one list for each guest.
+ * When the disk has nothing admitted, a batch is: the guests in turn, each with
+ * the same number of sectors (deficit round robin), and within the batch by
+ * sector, from where the last one ended upwards and then from the lowest on.
+ * What comes later goes into the next batch, so no step waits for more than the
+ * rest of this one and its turn in the next, wherever it lies on the disk.
+ *
+ * The driver has VBD_DEPTH steps of a disk at once, at most: what waits here can
+ * still be put into order and shared, what the device has cannot.
+ */
+#include "vbd.h"
+
+#define BATCH   32U
+#define QUANTUM 256 /* sectors of one guest in its turn */
+#define COST    16U /* sectors that a request costs besides its own */
+
+void disk_init(struct disk *disk) {
+	for (uint32_t i = 0; i < VBD_GUESTS; i++) job_list_init(&disk->wait[i]);
+	job_list_init(&disk->batch);
+}
+
+void disk_queue(struct job *job) {
+	struct disk *disk = &vbd.disk[job->step_disk];
+	uint16_t guest = vbd.device[job->device].guest;
+
+	job->phase = JOB_QUEUED;
+	job_list_add(&disk->wait[guest], job);
+	disk->waiting |= 1U << guest;
+	vbd.busy |= 1U << job->step_disk;
+}
+
+/* By distance from the head, upwards. Often it belongs behind the last. */
+static void admit(struct disk *disk, struct job *job) {
+	uint64_t distance = job->step_sector - disk->head;
+	uint16_t n = job_index(job), *link = &disk->batch.first;
+
+	disk->batch_count++;
+	if (disk->batch.first == VBD_NONE ||
+	    vbd.job[disk->batch.last].step_sector - disk->head <= distance) {
+		job_list_add(&disk->batch, job);
+		return;
+	}
+	while (vbd.job[*link].step_sector - disk->head <= distance) link = &vbd.job[*link].next;
+	job->next = *link;
+	*link = n;
+}
+
+/* The whole disk's limits. */
+static bool limited(struct disk *disk) {
+	uint64_t bytes = bucket_wait(&disk->bytes, vbd.now);
+	uint64_t requests = bucket_wait(&disk->requests, vbd.now);
+
+	vbd_wake_at(MAX(bytes, requests));
+	return bytes || requests;
+}
+
+/* Sectors that the device moves: none for a flush or a discard. */
+static uint32_t moved(const struct job *job) { return job->step_segments ? job->step_count : 0; }
+
+static void charge(struct disk *disk, const struct job *job) {
+	bucket_charge(&disk->bytes, (uint64_t)moved(job) * BLK_SECTOR);
+	bucket_charge(&disk->requests, 1);
+}
+
+/* One guest's turn. False: the disk's limit is reached. */
+static bool turn(struct disk *disk, uint32_t guest) {
+	struct job_list *list = &disk->wait[guest];
+
+	disk->deficit[guest] = MIN(disk->deficit[guest] + QUANTUM, QUANTUM);
+	while (disk->deficit[guest] > 0 && disk->batch_count < BATCH) {
+		struct job *job;
+
+		if (limited(disk)) return false;
+		job = job_list_take(list);
+		disk->deficit[guest] -= (int32_t)(moved(job) + COST);
+		charge(disk, job);
+		admit(disk, job);
+		if (list->first != VBD_NONE) continue;
+		disk->waiting &= ~(1U << guest);
+		/* Who has nothing to ask saves nothing up, but what it owes it owes. */
+		disk->deficit[guest] = MIN(disk->deficit[guest], 0);
+		break;
+	}
+	return true;
+}
+
+static void form_batch(struct disk *disk) {
+	while (disk->waiting && disk->batch_count < BATCH) {
+		uint32_t later = disk->waiting & ~((2U << disk->turn) - 1);
+
+		disk->turn = (uint32_t)__builtin_ctz(later ? later : disk->waiting);
+		if (!turn(disk, disk->turn)) return;
+	}
+}
+
+/* The addresses of the step's sectors. A discard lies nowhere in memory. */
+static void address(const struct job *job, const struct dma_table *table, struct blk_segment *to) {
+	uint32_t left = job->step_count, skip = job->skip;
+
+	for (uint32_t i = 0; i < job->step_segments; i++) {
+		const struct segment *s = &job->list[job->segment + i];
+		uint32_t first = s->first + skip, count = MIN(s->last + 1U - first, left);
+
+		to[i] = (struct blk_segment){
+			.address = table->slot[s->slot].address + first * BLK_SECTOR,
+			.length = count * BLK_SECTOR,
+		};
+		left -= count;
+		skip = 0;
+	}
+}
+
+/* False: the driver has no room. */
+static bool submit(uint16_t number, struct job *job) {
+	struct driver *driver = disk_driver(number);
+	struct blk_segment segments[VBD_SEGMENTS];
+	struct blk_request request = {
+		.op = job->blk_op,
+		.segments = job->step_segments,
+		.disk = (uint8_t)(number % BLK_MAX_DISKS),
+		.queue = job->queue,
+		.sector = job->step_sector,
+		.count = job->step_count,
+	};
+	int tag;
+
+	address(job, &driver->dma, segments);
+	tag = blk_server_submit(&driver->blk, &request, segments);
+	if (tag < 0) return false;
+	driver->job_of_tag[tag] = job_index(job);
+	driver->submitted = true;
+	job->phase = JOB_FLIGHT;
+	job->since = vbd.now;
+	return true;
+}
+
+void disk_dispatch(uint16_t number) {
+	struct disk *disk = &vbd.disk[number];
+
+	while (disk->in_flight < VBD_DEPTH) {
+		struct job *job;
+
+		if (!disk->batch_count) form_batch(disk);
+		if (!disk->batch_count) break;
+		job = &vbd.job[disk->batch.first];
+		if (!submit(number, job)) break;
+		disk->batch.first = job->next;
+		disk->batch_count--;
+		disk->in_flight++;
+		if (job->blk_op != BLK_OP_FLUSH) disk->head = job->step_sector + job->step_count;
+	}
+	/* What is left waits for a completion, for room, or for the time of vbd_wake_at(). */
+	if (!disk->batch_count && !disk->waiting) vbd.busy &= ~(1U << number);
+}

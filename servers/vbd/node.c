@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A virtual disk's nodes in the store. The backend's directory is ours, below
+ * our own home; the frontend's lies in the guest's. What a guest reads there is
+ * written before the state that makes it look.
+ *
+ * Nothing here waits: a request that the connection has no room for is
+ * remembered in the device (publish, questions) and made when there is some. An
+ * answer carries the device's generation, so one to an old question is dropped.
+ */
+#include "vbd.h"
+
+#include "libs/log/log.h"
+#include "libs/xenbus/xenbus.h"
+
+#define PATH 96U
+
+/* device->questions */
+#define ASK_STATES    1U
+#define ASK_FRONT     2U
+#define ASK_RINGS     4U
+#define ASK_WATCH     8U
+#define ASK_SET_STATE 16U
+#define ASK_REMOVE    32U
+#define ASK_CHANGED   64U
+
+static struct xenbus bus;
+
+static void node_question(struct device *device, uint8_t question);
+
+/* Which answer this is: in the context of a request. */
+enum what { BACKEND_STATE, FRONT_STATE, CHANGED, PROTOCOL, PERSISTENT, ORDER, QUEUES, RING };
+
+static void *context(const struct device *device, enum what what, uint32_t detail) {
+	return (void *)((uintptr_t)(device - vbd.device) | (uintptr_t)what << 8 |
+			(uintptr_t)detail << 16 | (uintptr_t)device->generation << 32);
+}
+
+static void backend_path(const struct device *device, const char *node, char path[PATH]) {
+	rt_format(path, PATH, "/local/domain/%u/backend/vbd/%u/%u%s%s", rt_start_page->domid,
+		  device->domid, device->config->virtual_device, *node ? "/" : "", node);
+}
+
+static void front_path(const struct device *device, const char *node, char path[PATH]) {
+	rt_format(path, PATH, "/local/domain/%u/device/vbd/%u%s%s", device->domid,
+		  device->config->virtual_device, *node ? "/" : "", node);
+}
+
+/* --- what is written --- */
+
+enum value {
+	V_DIR,
+	V_PERMISSIONS,
+	V_FRONTEND,
+	V_BACKEND,
+	V_GUEST,
+	V_SELF,
+	V_ZERO,
+	V_ONE,
+	V_NAME,
+	V_TYPE,
+	V_MODE,
+	V_DISK,
+	V_VOLUME,
+	V_SEGMENTS,
+	V_FLUSH,
+	V_DISCARD,
+	V_GRANULARITY,
+	V_SECTORS,
+	V_BLOCK,
+	V_PHYSICAL,
+	V_INFO,
+	V_QUEUES,
+	V_ORDER,
+	V_NUMBER,
+	V_STATE,
+	V_FRONT_STATE
+};
+
+static const struct node {
+	const char *name;
+	uint8_t front, value;
+} nodes[] = {
+	{"", 0, V_DIR},
+	{"", 0, V_PERMISSIONS},
+	{"frontend", 0, V_FRONTEND},
+	{"frontend-id", 0, V_GUEST},
+	{"online", 0, V_ONE},
+	{"removable", 0, V_ZERO},
+	{"bootable", 0, V_ONE},
+	{"dev", 0, V_NAME},
+	{"type", 0, V_TYPE},
+	{"mode", 0, V_MODE},
+	{"device-type", 0, V_DISK},
+	{"params", 0, V_VOLUME},
+	{"feature-persistent", 0, V_ONE},
+	{"feature-max-indirect-segments", 0, V_SEGMENTS},
+	{"feature-flush-cache", 0, V_FLUSH},
+	{"feature-barrier", 0, V_FLUSH},
+	{"feature-discard", 0, V_DISCARD},
+	{"discard-granularity", 0, V_GRANULARITY},
+	{"discard-alignment", 0, V_ZERO},
+	{"discard-secure", 0, V_ZERO},
+	{"sectors", 0, V_SECTORS},
+	{"sector-size", 0, V_BLOCK},
+	{"physical-sector-size", 0, V_PHYSICAL},
+	{"info", 0, V_INFO},
+	{"multi-queue-max-queues", 0, V_QUEUES},
+	{"max-ring-page-order", 0, V_ORDER},
+	{"state", 0, V_STATE},
+	{"", 1, V_DIR},
+	{"", 1, V_PERMISSIONS},
+	{"backend", 1, V_BACKEND},
+	{"backend-id", 1, V_SELF},
+	{"virtual-device", 1, V_NUMBER},
+	{"device-type", 1, V_DISK},
+	{"state", 1, V_FRONT_STATE},
+};
+
+/* As Linux names it: xvda, xvda1, xvdb, ... */
+static void device_name(uint32_t number, char *to) {
+	uint32_t disk = number & 1U << 28 ? number >> 8 & 0xfffff : number >> 4 & 15;
+	uint32_t part = number & (number & 1U << 28 ? 255 : 15);
+	char text[12] = "";
+
+	if (part) rt_format(text, sizeof(text), "%u", part);
+	if ((number >> 8 == 202 || number & 1U << 28) && disk < 26)
+		rt_format(to, PATH, "xvd%c%s", (char)('a' + disk), text);
+	else
+		rt_format(to, PATH, "vbd%u", number);
+}
+
+static bool has_cache(const struct volume *volume) {
+	bool has = false;
+
+	for (uint32_t i = 0; i < volume->extent_count; i++)
+		has |= !!(disk_info(volume->extent[i].disk)->flags & BLK_DISK_FLUSH);
+	return has;
+}
+
+static uint32_t granularity(const struct volume *volume) {
+	uint32_t most = volume->block;
+
+	for (uint32_t i = 0; i < volume->extent_count; i++)
+		most = MAX(most, disk_info(volume->extent[i].disk)->discard_granularity);
+	return most;
+}
+
+static void number_value(uint64_t number, char *to) { rt_format(to, PATH, "%lu", number); }
+
+static void make_value(const struct device *device, enum value value, char *to) {
+	const struct volume *volume = device->volume;
+
+	switch (value) {
+	case V_FRONTEND: front_path(device, "", to); break;
+	case V_BACKEND: backend_path(device, "", to); break;
+	case V_NAME: device_name(device->config->virtual_device, to); break;
+	case V_TYPE: rt_strcopy(to, "phy", PATH); break;
+	case V_MODE: rt_strcopy(to, device->readonly ? "r" : "w", PATH); break;
+	case V_DISK: rt_strcopy(to, "disk", PATH); break;
+	case V_VOLUME: rt_strcopy(to, volume->name, PATH); break;
+	case V_GUEST: number_value(device->domid, to); break;
+	case V_SELF: number_value(rt_start_page->domid, to); break;
+	case V_ONE: number_value(1, to); break;
+	case V_SEGMENTS: number_value(VBD_SEGMENTS, to); break;
+	case V_FLUSH: number_value(has_cache(volume), to); break;
+	case V_DISCARD: number_value(device->discard, to); break;
+	case V_GRANULARITY: number_value(granularity(volume), to); break;
+	case V_SECTORS: number_value(volume->sectors, to); break;
+	case V_BLOCK: number_value(volume->block, to); break;
+	case V_PHYSICAL: number_value(volume->physical_block, to); break;
+	case V_INFO: number_value(device->readonly ? 4 : 0, to); break;
+	case V_QUEUES: number_value(VBD_QUEUES, to); break;
+	case V_ORDER: number_value(VBD_RING_ORDER, to); break;
+	case V_NUMBER: number_value(device->config->virtual_device, to); break;
+	case V_STATE: number_value(device->backend_state, to); break;
+	case V_FRONT_STATE: number_value(device->front_state, to); break;
+	default: number_value(0, to); break;
+	}
+}
+
+static void written(void *device, const struct xenbus_answer *answer) {
+	static uint32_t said;
+
+	if (answer->error && answer->error != -XEN_ENOTCONN && said++ < 8)
+		log_print("disk %s: the store refuses a node (%d)", ((struct device *)device)->name,
+			  answer->error);
+}
+
+static int write_node(struct device *device, const struct node *node) {
+	char path[PATH], value[PATH] = "";
+	uint16_t owner = node->front ? device->domid : rt_start_page->domid;
+	uint16_t reader = node->front ? rt_start_page->domid : device->domid;
+
+	if (node->front)
+		front_path(device, node->name, path);
+	else
+		backend_path(device, node->name, path);
+	if (node->value == V_DIR) return xenbus_mkdir(&bus, 0, path, written, device);
+	if (node->value == V_PERMISSIONS) {
+		rt_format(value, sizeof(value), "n%u r%u", owner, reader);
+		return xenbus_set_permissions(&bus, 0, path, value, written, device);
+	}
+	if (node->value == V_FRONT_STATE && !device->make_front) return 0;
+	make_value(device, node->value, value);
+	return xenbus_write(&bus, 0, path, value, (uint32_t)strlen(value), written, device);
+}
+
+/* --- what is read --- */
+
+static struct device *addressee(void *context, const struct xenbus_answer *answer) {
+	uintptr_t word = (uintptr_t)context;
+	struct device *device = &vbd.device[word & 0xff];
+
+	if (device->generation != (uint32_t)(word >> 32) || answer->error == -XEN_ENOTCONN)
+		return NULL;
+	return device;
+}
+
+static void state_read(void *context, const struct xenbus_answer *answer) {
+	struct device *device = addressee(context, answer);
+	static uint32_t backend[VBD_DEVICES];
+	uint64_t state = XENBUS_UNKNOWN;
+
+	if (!device) return;
+	xenbus_number(answer, XENBUS_RECONFIGURED, &state);
+	switch ((enum what)((uintptr_t)context >> 8 & 0xff)) {
+	case BACKEND_STATE: backend[device - vbd.device] = (uint32_t)state; break;
+	case CHANGED: device_front_changed(device, (uint32_t)state); break;
+	default: device_asked(device, backend[device - vbd.device], (uint32_t)state); break;
+	}
+}
+
+static void rings_read(struct device *device) {
+	for (uint32_t q = 0; q < device->front.queues; q++) {
+		for (uint32_t p = 0; p < device->front.pages; p++)
+			if (device->front.ref[q][p] == UINT32_MAX) {
+				device_front_read(device, "it names no ring");
+				return;
+			}
+		if (!device->front.port[q]) {
+			device_front_read(device, "it names no event channel");
+			return;
+		}
+	}
+	device_front_read(device, NULL);
+}
+
+static void ring_read(void *context, const struct xenbus_answer *answer) {
+	struct device *device = addressee(context, answer);
+	uint32_t detail = (uint32_t)((uintptr_t)context >> 16 & 0xffff);
+	uint32_t queue = detail >> 8, page = detail & 0xff;
+	uint64_t number;
+
+	if (!device) return;
+	if (xenbus_number(answer, UINT32_MAX - 1, &number)) {
+		if (page < VBD_RING_PAGES)
+			device->front.ref[queue][page] = (uint32_t)number;
+		else
+			device->front.port[queue] = (uint32_t)number;
+	}
+	if (!--device->awaited) rings_read(device);
+}
+
+static int ask_one_ring(struct device *device, uint32_t queue, uint32_t page, const char *name) {
+	char node[32], path[PATH];
+
+	if (device->front.queues > 1)
+		rt_format(node, sizeof(node), "queue-%u/%s", queue, name);
+	else
+		rt_strcopy(node, name, sizeof(node));
+	front_path(device, node, path);
+	device->awaited++;
+	return xenbus_read(&bus, 0, path, ring_read, context(device, RING, queue << 8 | page));
+}
+
+static int ask_rings(struct device *device) {
+	int error = 0;
+
+	device->awaited = 0;
+	memset(device->front.ref, 0xff, sizeof(device->front.ref));
+	memset(device->front.port, 0, sizeof(device->front.port));
+	for (uint32_t q = 0; q < device->front.queues && !error; q++) {
+		for (uint32_t p = 0; p < device->front.pages && !error; p++) {
+			char name[16] = "ring-ref";
+
+			if (device->front.numbered) rt_format(name, sizeof(name), "ring-ref%u", p);
+			error = ask_one_ring(device, q, p, name);
+		}
+		if (!error) error = ask_one_ring(device, q, VBD_RING_PAGES, "event-channel");
+	}
+	return error;
+}
+
+static void front_read(void *context, const struct xenbus_answer *answer) {
+	struct device *device = addressee(context, answer);
+	struct front *front;
+	uint64_t number;
+
+	if (!device) return;
+	front = &device->front;
+	switch ((enum what)((uintptr_t)context >> 8 & 0xff)) {
+	case PROTOCOL:
+		/* None is said by old frontends of our own kind. */
+		front->abi = answer->error || !strcmp(answer->value, "x86_64-abi");
+		break;
+	case PERSISTENT: front->persistent = xenbus_number(answer, 1, &number) && number; break;
+	case ORDER:
+		front->numbered = !answer->error;
+		front->pages = answer->error ? 1 : 0;
+		if (xenbus_number(answer, VBD_RING_ORDER, &number)) front->pages = 1U << number;
+		break;
+	default:
+		front->queues = answer->error ? 1 : 0;
+		if (xenbus_number(answer, VBD_QUEUES, &number)) front->queues = (uint32_t)number;
+		break;
+	}
+	if (--device->awaited) return;
+	if (!front->abi)
+		device_front_read(device, "its ring is of another layout than x86_64-abi");
+	else if (!front->pages)
+		device_front_read(device, "its ring has more pages than were offered");
+	else if (!front->queues)
+		device_front_read(device, "it has no queues, or more than were offered");
+	else
+		node_question(device, ASK_RINGS);
+}
+
+static int ask_front(struct device *device) {
+	static const struct {
+		const char *name;
+		enum what what;
+	} keys[] = {
+		{"protocol", PROTOCOL},
+		{"feature-persistent", PERSISTENT},
+		{"ring-page-order", ORDER},
+		{"multi-queue-num-queues", QUEUES},
+	};
+	char path[PATH];
+	int error = 0;
+
+	device->awaited = ARRAY_SIZE(keys);
+	for (uint32_t i = 0; i < ARRAY_SIZE(keys) && !error; i++) {
+		front_path(device, keys[i].name, path);
+		error = xenbus_read(&bus, 0, path, front_read, context(device, keys[i].what, 0));
+	}
+	return error;
+}
+
+static int read_state(struct device *device, enum what what) {
+	char path[PATH];
+
+	if (what == BACKEND_STATE)
+		backend_path(device, "state", path);
+	else
+		front_path(device, "state", path);
+	return xenbus_read(&bus, 0, path, state_read, context(device, what, 0));
+}
+
+static void changed(void *device, const char *path) {
+	(void)path;
+	node_question(device, ASK_CHANGED);
+}
+
+/* --- putting questions, as far as there is room --- */
+
+static int ask(struct device *device, uint8_t question) {
+	char path[PATH];
+	int error;
+
+	switch (question) {
+	case ASK_STATES:
+		/* The second answer is what counts; the store keeps the order. */
+		error = read_state(device, BACKEND_STATE);
+		return error ? error : read_state(device, FRONT_STATE);
+	case ASK_CHANGED: return read_state(device, CHANGED);
+	case ASK_FRONT: return ask_front(device);
+	case ASK_RINGS: return ask_rings(device);
+	case ASK_SET_STATE: return write_node(device, &(const struct node){"state", 0, V_STATE});
+	case ASK_REMOVE:
+		backend_path(device, "", path);
+		return xenbus_rm(&bus, 0, path, NULL, NULL);
+	default:
+		if (device->watch > 0) return 0;
+		front_path(device, "state", path);
+		device->watch = xenbus_watch(&bus, path, changed, device, NULL, NULL);
+		return device->watch < 0 ? device->watch : 0;
+	}
+}
+
+/* False: no room. A question of several requests is put again as a whole. */
+static bool go_on(struct device *device) {
+	int error = 0;
+
+	while (device->publish < ARRAY_SIZE(nodes) && !error) {
+		error = write_node(device, &nodes[device->publish]);
+		if (!error) device->publish++;
+	}
+	while (device->questions && !error) {
+		uint8_t question = device->questions & (uint8_t)-device->questions;
+
+		error = ask(device, question);
+		if (!error)
+			device->questions &= (uint8_t)~question;
+		else
+			device->generation++;
+	}
+	return !error;
+}
+
+static void go_on_all(void *context) {
+	(void)context;
+	for (uint32_t i = 0; i < vbd.device_count; i++)
+		if (!go_on(&vbd.device[i])) return;
+}
+
+static void node_question(struct device *device, uint8_t question) {
+	device->questions |= question;
+	if (bus.ready) go_on(device);
+}
+
+void node_publish(struct device *device) {
+	device->publish = 0;
+	node_question(device, 0);
+}
+
+void node_state(struct device *device, uint32_t state) {
+	device->backend_state = state;
+	node_question(device, ASK_SET_STATE);
+}
+
+void node_remove(struct device *device) {
+	if (device->watch > 0) (void)xenbus_unwatch(&bus, device->watch);
+	device->watch = 0;
+	device->generation++;
+	device->publish = ARRAY_SIZE(nodes);
+	device->questions = 0;
+	node_question(device, ASK_REMOVE);
+}
+
+void node_ask(struct device *device) {
+	device->questions = 0;
+	node_question(device, ASK_STATES);
+}
+
+void node_watch(struct device *device) { node_question(device, ASK_WATCH); }
+
+void node_read_front(struct device *device) {
+	device->generation++;
+	node_question(device, ASK_FRONT);
+}
+
+bool node_ready(void) { return bus.ready; }
+
+static void connected(void *context) {
+	for (uint32_t i = 0; i < vbd.device_count; i++) {
+		vbd.device[i].watch = 0;
+		vbd.device[i].generation++;
+	}
+	device_store_ready();
+	go_on_all(context);
+}
+
+const char *node_open(void) {
+	const struct native_connection *connection = rt_connection(SYSTEM_CONN_XENBUS, 0);
+
+	if (!connection) return "it has no connection with the store";
+	for (uint32_t i = 0; i < VBD_DEVICES; i++) vbd.device[i].publish = ARRAY_SIZE(nodes);
+	return xenbus_open(&bus, connection, connected, go_on_all, NULL)
+		       ? "the store's ring can't be mapped"
+		       : NULL;
+}

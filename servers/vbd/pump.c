@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One wake-up, whatever caused it: handlers of events only note what has
+ * happened, and when all have run, the pump does everything once. So however many
+ * rings have something, each driver is told once and each guest's queue once.
+ */
+#include "vbd.h"
+
+#include "libs/control/control.h"
+#include "libs/event/event.h"
+#include "libs/rt/time.h"
+
+#define PUMP_PORT 0U /* never a channel: an event of our own */
+#define ROUNDS    16U
+
+static struct event_timer timer = {.handler = pump};
+
+void pump_soon(void) {
+	event_handle(PUMP_PORT, pump, NULL);
+	event_again(PUMP_PORT);
+}
+
+/* Every device with something in its rings, in turn. True: there is more. */
+static bool take_round(void) {
+	/* From `turn` on upwards, then from the lowest. */
+	uint64_t later = vbd.ready >> vbd.turn << vbd.turn;
+	bool more = false;
+
+	for (uint32_t part = 0; part < 2; part++) {
+		for (uint64_t bits = part ? vbd.ready & ~later : later; bits; bits &= bits - 1) {
+			uint32_t n = (uint32_t)__builtin_ctzll(bits);
+			struct device *device = &vbd.device[n];
+			bool keep = false;
+
+			for (uint32_t q = 0; q < device->queue_count; q++) {
+				enum ring_taken taken = ring_take(device, q);
+
+				more |= taken == RING_MORE;
+				keep |= taken != RING_EMPTY;
+			}
+			if (!keep) vbd.ready &= ~(1ULL << n);
+			vbd.turn = (n + 1) % VBD_DEVICES;
+		}
+	}
+	return more;
+}
+
+static bool take(void) {
+	for (uint32_t round = 0; round < ROUNDS; round++)
+		if (!vbd.ready || !take_round()) return false;
+	return true;
+}
+
+static void to_drivers(void) {
+	scan_retry();
+	for (uint32_t i = 0; i < vbd.driver_count; i++) {
+		struct driver *driver = &vbd.driver[i];
+
+		if (driver->starved.first != VBD_NONE) job_feed(driver);
+		if (driver->asking.first != VBD_NONE) job_mapped(driver);
+	}
+	for (uint32_t bits = vbd.busy; bits; bits &= bits - 1)
+		disk_dispatch((uint16_t)__builtin_ctz(bits));
+	driver_publish();
+}
+
+/* What waits for the last of something. */
+static void endings(void) {
+	bool more = false;
+
+	for (uint32_t i = 0; i < vbd.device_count; i++) {
+		struct device *device = &vbd.device[i];
+
+		if (device->state == DEVICE_DRAINING && !device->jobs) device_drained(device);
+		more |= device->state == DEVICE_DRAINING;
+	}
+	for (uint32_t i = 0; i < VBD_GUESTS; i++) more |= vbd.guest[i].ending;
+	vbd.endings = more;
+	if (more) control_scan();
+}
+
+void pump(void *context) {
+	bool more;
+
+	(void)context;
+	vbd.now = time_now();
+	vbd.deadline = 0;
+	ring_answer();
+	more = take();
+	driver_watch();
+	to_drivers();
+	/* What was refused, or needed no disk. */
+	ring_answer();
+	if (vbd.endings) endings();
+	if (more || vbd.answers.first != VBD_NONE) pump_soon();
+	/* The timer is moved only forward: one that fires early costs less than a hypercall each.
+	 */
+	if (vbd.deadline && (!timer.deadline || vbd.deadline < timer.deadline))
+		event_timer_arm(&timer, vbd.deadline);
+}
