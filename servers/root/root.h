@@ -15,9 +15,11 @@
  *     handover.c     the capabilities and the start page that a domain finds
  *     bus.c          commands to the bus domain         (also tested on the host)
  *     functions.c    which function a driver means      (also tested on the host)
- *     devices.c      what drivers get, and quiescing it when they end
+ *     devices.c      devices and their drivers: preparing, handing over, quiescing
+ *     device_make.c, device_report.c   what a device gets, what is said about it
  *     plan.c         the first plan, and what the policy is told
- *     supervise.c    ends, restarts, giving up, the exit
+ *     supervise.c    ends, restarts, giving up
+ *     exit.c         the end of the system
  *     command.c      words from the console
  */
 #ifndef SERVERS_ROOT_ROOT_H
@@ -149,11 +151,16 @@ void supervise_not_prepared(struct domain *domain);
 const char *supervise_restart(struct domain *domain);
 const char *supervise_kill(struct domain *domain);
 const char *supervise_clear(struct domain *domain);
+/* Servers may have let go of guests that have ended. */
+void supervise_release(void);
+const char *stage_name(const struct domain *domain);
+
+/* --- exit.c --- */
+
 /* Leaves the emulator, if the description says so and no guest is left. */
 void supervise_check_exit(void);
 /* Ends the whole system because it could not be built. */
 NORETURN void supervise_fail(void);
-const char *stage_name(const struct domain *domain);
 
 /* --- command.c --- */
 

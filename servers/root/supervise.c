@@ -30,17 +30,9 @@
 #define RELEASE_PATIENCE MILLISECONDS(3000)
 #define RECLAIM_RETRY    MILLISECONDS(10)
 #define RECLAIM_PATIENCE MILLISECONDS(2000)
-#define EXIT_DELAY       MILLISECONDS(50) /* what the UART still has in its FIFO */
 #define BACKOFF_MAX_MS   60000U
 
-/* What leaves through the exit port. */
-#define EXIT_POWEROFF 0x10
-#define EXIT_CRASH    0x11
-#define EXIT_REBOOT   0x12
-#define EXIT_BUILD    0x13
-
 static int watch_port;
-static struct event_timer exit_timer;
 
 static void advance(void *context);
 
@@ -269,6 +261,11 @@ static void advance(void *context) {
 	}
 }
 
+void supervise_release(void) {
+	for (uint32_t i = 1; i < description.domain_count; i++)
+		if (domains[i].stage == STAGE_RELEASING) advance(&domains[i]);
+}
+
 static void end(struct domain *domain, enum domain_end how, const char *why) {
 	const struct system_domain *d = domain->d;
 	uint8_t action = how == END_POWEROFF ? d->on_poweroff
@@ -380,77 +377,4 @@ const char *supervise_clear(struct domain *domain) {
 	domain->restarts = 0;
 	domain->window_start = 0;
 	return supervise_restart(domain);
-}
-
-/* --- the end of the system --- */
-
-static NORETURN void leave(uint8_t value) {
-	uint32_t slot = slot_take();
-	uint16_t port = (uint16_t)description.header->exit_port;
-
-	if (slot && !cap_copy(boot_info->ioports_slot, slot, RIGHT_USE, port, 1) &&
-	    !cap_ioports_enable(slot))
-		__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-	/* Not under the emulator that has such a port: nothing is left to do but stay. */
-	event_loop();
-}
-
-void supervise_fail(void) {
-	log_print("the system cannot be built");
-	if (description.header && description.header->exit_port) leave(EXIT_BUILD);
-	event_loop();
-}
-
-static void exit_now(void *context) {
-	uint8_t value = EXIT_POWEROFF;
-
-	(void)context;
-	for (uint32_t i = 1; i < description.domain_count; i++) {
-		const struct domain *domain = &domains[i];
-
-		if (!is_guest(domain)) continue;
-		if (domain->end == END_CRASH)
-			value = EXIT_CRASH;
-		else if (domain->end == END_BUILD && value != EXIT_CRASH)
-			value = EXIT_BUILD;
-		else if (domain->end == END_REBOOT && value == EXIT_POWEROFF)
-			value = EXIT_REBOOT;
-	}
-	leave(value);
-}
-
-static void exit_later(void *context) {
-	(void)context;
-	supervise_check_exit();
-}
-
-/* Servers may have acknowledged, or a guest may have been the last one. */
-void supervise_check_exit(void) {
-	bool settled = true;
-	uint64_t now = time_now(), latest = 0;
-
-	for (uint32_t i = 1; i < description.domain_count; i++) {
-		struct domain *domain = &domains[i];
-
-		if (domain->stage == STAGE_RELEASING) advance(domain);
-	}
-	if (!(description.header->flags & SYSTEM_F_EXIT_WITH_GUESTS) ||
-	    !description.header->exit_port || exit_timer.handler == exit_now)
-		return;
-	for (uint32_t i = 1; i < description.domain_count; i++) {
-		const struct domain *domain = &domains[i];
-
-		if (!is_guest(domain)) continue;
-		if (domain->stage != STAGE_IDLE && domain->stage != STAGE_STOPPED &&
-		    domain->stage != STAGE_GIVEN_UP)
-			return;
-		if (domain->stage == STAGE_STOPPED && !wiring_settled(domain) &&
-		    now < domain->deadline) {
-			settled = false;
-			latest = MAX(latest, domain->deadline);
-		}
-	}
-	/* All have ended; their last words go out first. */
-	exit_timer.handler = settled ? exit_now : exit_later;
-	event_timer_arm(&exit_timer, settled ? now + EXIT_DELAY : latest);
 }
