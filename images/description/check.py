@@ -26,6 +26,7 @@ NATIVE_MAX_CONNECTIONS = 32 - 4  # the others: control page, configuration, life
 FUNCTION_CAPS = 14  # of a PCI function: BARs, each in two parts at most, interrupts, DMA
 PORTS_OF_BLOCK_GUEST = 64  # a disk has a port for each of its queues
 HANDLES_OF_BLOCK_GUEST = 256  # and pages of rings
+DEFAULT_PAGES = (1 << 20) // PAGE  # of a native domain, unless its program needs more
 NATIVE_OVERHEAD_PAGES = 16  # start page, stack, page tables: proto/native.h
 BOOT_MAX_MODULES = 64
 IMAGE_HEADER = struct.Struct("<8s7Q")  # struct native_image
@@ -292,6 +293,7 @@ def _check_native(native: Entry, system: System, find_image: FindImage, report: 
     _fill(native, image=native.name)
     if find_image is not None:
         _check_image(native, find_image, report)
+    _fill(native, memory=DEFAULT_PAGES)
     ends, wanted = _ends(native, system), _capabilities(native, system)
     if ends > NATIVE_MAX_CONNECTIONS:
         native.wrong(report, "", f"{ends} connections to it", f"at most {NATIVE_MAX_CONNECTIONS}")
@@ -329,6 +331,7 @@ def _check_image(
         return
     _, virt_base, _, _, _, _, memory_end, _ = IMAGE_HEADER.unpack(header)
     needed = (memory_end - virt_base + PAGE - 1) // PAGE + NATIVE_OVERHEAD_PAGES
+    _fill(native, memory=max(needed, DEFAULT_PAGES))
     if native["memory"] < needed:
         native.wrong(report, "memory", size_text(native["memory"] * PAGE),
                      f'at least {size_text(needed * PAGE)} for the program "{image}"')

@@ -170,7 +170,7 @@ SYSTEM_KEYS = {
 NATIVE_KEYS = {
     "image": Key(values.name),
     "arguments": Key(values.text(values.ARGUMENTS_BYTES), ""),
-    "memory": Key(values.pages(128 << 10, 1 << 30), (1 << 20) // values.PAGE),
+    "memory": Key(values.pages(128 << 10, 1 << 30)),
     "serves": Key(values.items(values.choice(*SERVED), "protocols"), []),
     "ports": Key(values.items(PORT, "I/O ports"), []),
     "irqs": Key(values.items(values.integer(0, 255), "interrupt numbers"), []),
