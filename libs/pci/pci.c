@@ -85,7 +85,7 @@ void pci_irq(struct pci *pci, unsigned n, pci_irq_handler handler, void *context
 	if (port <= 0) rt_panic("interrupt %u cannot be bound (%d)", irq->irq, port);
 	irq->port = (uint32_t)port;
 	event_handle(irq->port, on_event, irq);
-	acknowledge(irq);
+	event_again(irq->port);
 }
 
 int pci_dma_map(struct pci *pci, void *at, uint32_t pages, uint32_t flags, uint64_t *address) {

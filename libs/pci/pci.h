@@ -53,9 +53,10 @@ void *pci_map_bar(const struct pci *pci, unsigned bar, uint64_t offset, uint64_t
 /* Interrupts that can be handled: messages, or 1 for a line, or 0. */
 unsigned pci_irq_count(const struct pci *pci);
 /*
- * Binds interrupt n (below pci_irq_count) to the handler and acknowledges it once,
- * for a predecessor may have died with it pending. A line may be shared: the
- * handler asks the device whether it is meant.
+ * Binds interrupt n (below pci_irq_count) to the handler, which is called once
+ * before the loop sleeps: a predecessor may have died with the interrupt pending,
+ * and a line that was raised before it was bound may be seen by nobody. A line may
+ * be shared: the handler asks the device whether it is meant.
  */
 void pci_irq(struct pci *pci, unsigned n, pci_irq_handler handler, void *context);
 

@@ -24,6 +24,9 @@ uint64_t io_down_time, io_first_answer;
 
 static uint8_t pages[IO_PAGES][PAGE_SIZE] __attribute__((aligned(4096)));
 static struct dma_map maps[IO_PAGES];
+static bool machine; /* what the driver's segments say; known between sessions too */
+static uint32_t window_slot, window_first;
+static uint32_t mapped_for; /* incarnation + 1 of the driver that reaches our pages */
 
 enum job_state { FREE, WAITS, SUBMITTED, DONE };
 static struct job {
@@ -39,7 +42,7 @@ static uint32_t done_head, done_tail;
 uint8_t *io_page(uint32_t n) { return pages[n]; }
 
 struct blk_segment io_segment(uint32_t n, uint32_t offset, uint32_t length) {
-	uint64_t page = io.flags & BLK_PAGE_MACHINE ? maps[n].machine : maps[n].address;
+	uint64_t page = machine ? maps[n].machine : maps[n].address;
 
 	return (struct blk_segment){.address = page + offset, .length = length};
 }
@@ -60,8 +63,28 @@ static void submit_waiting(void) {
 		if (jobs[i].state == WAITS && !submit(i)) break;
 }
 
+/*
+ * The driver reaches our pages from now on. When it was started again its DMA
+ * window has been emptied: then once more.
+ */
+static void map_pages(void) {
+	if (mapped_for == io.driver) return;
+	mapped_for = io.driver;
+	for (uint32_t i = 0; i < IO_PAGES; i++) {
+		maps[i] = (struct dma_map){
+			.slot = window_first + i,
+			.domid = DOMID_SELF,
+			.what = (uintptr_t)pages[i],
+		};
+		if (cap_dma_map(window_slot, &maps[i], 1) != 1)
+			rt_panic("page %u cannot be mapped for DMA (%d)", i, maps[i].status);
+	}
+}
+
 static void on_up(void *context) {
 	(void)context;
+	machine = io.flags & BLK_PAGE_MACHINE;
+	map_pages();
 	submit_waiting();
 }
 
@@ -115,25 +138,16 @@ static void pump(uint64_t deadline) {
 	blk_server_work(&io);
 }
 
-/* The driver reaches our pages from now on, for good. */
-static void map_pages(uint32_t slot) {
-	uint32_t first = 0, count = 0;
+static void find_window(uint32_t slot) {
+	uint32_t count = 0;
 
+	window_slot = slot;
 	for (uint32_t i = 0; i < rt_start_page->cap_count; i++)
 		if (rt_start_page->caps[i].slot == slot) {
-			first = rt_start_page->caps[i].first_low;
+			window_first = rt_start_page->caps[i].first_low;
 			count = rt_start_page->caps[i].count;
 		}
 	if (count < IO_PAGES) rt_panic("the DMA window has %u slots, not %u", count, IO_PAGES);
-	for (uint32_t i = 0; i < IO_PAGES; i++) {
-		maps[i] = (struct dma_map){
-			.slot = first + i,
-			.domid = DOMID_SELF,
-			.what = (uintptr_t)pages[i],
-		};
-		if (cap_dma_map(slot, &maps[i], 1) != 1)
-			rt_panic("page %u cannot be mapped for DMA (%d)", i, maps[i].status);
-	}
 }
 
 void io_start(void) {
@@ -144,7 +158,7 @@ void io_start(void) {
 		rt_panic("it is not the server of a disk connection");
 	error = blk_server_attach(&io, connection, &ops, NULL);
 	if (error) rt_panic("the disk connection cannot be mapped (%d)", error);
-	map_pages(connection->dma_slot);
+	find_window(connection->dma_slot);
 	blk_server_work(&io);
 }
 
