@@ -43,6 +43,7 @@ typedef u64 gva_t;   /* a guest's virtual address: never dereferenced but by mem
 #define NORETURN      __attribute__((noreturn))
 #define PRINTF(a)     __attribute__((format(__printf__, a, (a) + 1)))
 #define COLD          __attribute__((cold))
+#define NOINLINE      __attribute__((noinline))
 /* Where a call would cost more than the code: the hottest loops only. */
 #define ALWAYS_INLINE __attribute__((always_inline)) inline
 #define MUST_CHECK    __attribute__((warn_unused_result))

@@ -48,43 +48,46 @@ static bool is_core_device(mfn_t mfn) {
 }
 
 /*
- * Not RAM: device memory, by capability, uncached. Frames that the table knows (holes
- * below the end of RAM) count references, so that l1_put need not tell them from RAM.
+ * Device memory, by capability, uncached; or RAM that is not to be had. Frames that the
+ * table knows (holes below the end of RAM) count references, so that l1_put need not
+ * tell them from RAM.
  */
-static int l1_get_mmio(u64 *pte, struct domain *d) {
-	u64 reserved = *pte & pte_forbidden & ~PTE_CACHE;
+static COLD NOINLINE int l1_get_mmio(u64 *pte, struct domain *d) {
+	u64 reserved = *pte & pte_forbidden;
 	mfn_t mfn = pte_mfn(*pte);
 
-	if (reserved & ~PTE_ADDRESS) return -EINVAL;
-	if (reserved || is_core_device(mfn) || !cap_covers(d, CAP_MMIO, mfn, 1, RIGHT_USE))
+	if (mfn_valid(mfn) && !frame_is_device(mfn_to_frame(mfn)))
+		return reserved ? -EINVAL : -EBUSY;
+	if (reserved & ~(PTE_ADDRESS | PTE_CACHE)) return -EINVAL;
+	if ((reserved & PTE_ADDRESS) || is_core_device(mfn) ||
+	    !cap_covers(d, CAP_MMIO, mfn, 1, RIGHT_USE))
 		return -EPERM;
 	if (mfn_valid(mfn) && !frame_get_device(mfn_to_frame(mfn), *pte & PTE_RW)) return -EBUSY;
 	*pte = l1_adjust((*pte & ~PTE_PAT) | PTE_PCD | PTE_PWT);
 	return 0;
 }
 
-/* Not present, not RAM, or not to be had: 0 and the entry as it is to be written, or -errno. */
+/* Not present, or not to be had as RAM: 0 and the entry as it is to be written, or -errno. */
 static int l1_get_rare(u64 *pte, struct domain *d) {
 	u64 entry = *pte;
-	mfn_t mfn = pte_mfn(entry);
 
-	if (!(entry & PTE_P)) return !entry || mfn >= l1tf_limit ? 0 : -EINVAL;
-	if (mfn >= frame_count || frame_is_device(mfn_to_frame(mfn))) return l1_get_mmio(pte, d);
-	return entry & pte_forbidden ? -EINVAL : -EBUSY;
+	if (!(entry & PTE_P)) return !entry || pte_mfn(entry) >= l1tf_limit ? 0 : -EINVAL;
+	return l1_get_mmio(pte, d);
+}
+
+/* The references that an entry for RAM stands for. */
+static ALWAYS_INLINE bool l1_take(u64 entry, mfn_t mfn, struct domain *d) {
+	if (entry & PTE_RW) return likely(!frame_get_type(mfn_to_frame(mfn), d, TYPE_WRITABLE));
+	return likely(frame_get(mfn_to_frame(mfn), d));
 }
 
 static ALWAYS_INLINE int l1_get(u64 *pte, struct domain *d) {
 	u64 entry = *pte;
 	mfn_t mfn = pte_mfn(entry);
 
-	if (unlikely((entry & (pte_forbidden | PTE_P)) != PTE_P || mfn >= frame_count))
+	if (unlikely((entry & (pte_forbidden | PTE_P)) != PTE_P || mfn >= frame_count ||
+		     !l1_take(entry, mfn, d)))
 		return l1_get_rare(pte, d);
-	if (entry & PTE_RW) {
-		if (unlikely(frame_get_type(mfn_to_frame(mfn), d, TYPE_WRITABLE)))
-			return l1_get_rare(pte, d);
-	} else if (unlikely(!frame_get(mfn_to_frame(mfn), d))) {
-		return l1_get_rare(pte, d);
-	}
 	*pte = l1_adjust(entry);
 	return 0;
 }
@@ -172,13 +175,10 @@ static int l1_validate(struct frame *f, struct domain *d) {
 	unsigned i;
 
 	for (i = entry_from(table, f->progress); i < PTES_PER_TABLE; i = entry_from(table, i + 1)) {
-		u64 pte = table[i];
-
-		if (unlikely(l1_get(&pte, d))) {
+		if (unlikely(l1_get(&table[i], d))) {
 			f->progress = i;
 			return -EINVAL;
 		}
-		table[i] = pte;
 	}
 	f->progress = PTES_PER_TABLE;
 	return 0;

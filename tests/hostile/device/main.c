@@ -33,6 +33,7 @@
 #define CONFIG    0xcf8
 #define SECOND    1000000000UL
 #define SLOTS     512
+#define BATCH     32
 #define FIRST_IRQ (IRQ_MSI + 3)
 
 static const struct boot_info *boot;
@@ -244,6 +245,26 @@ static void test_dma(void) {
 	check("unmap", cap_dma_unmap(space, slots, 2) == 0);
 }
 
+/* What an element costs in a batch, for whoever reads the log of a run under -icount. */
+static void measure(void) {
+	static struct dma_map maps[BATCH];
+	static uint32_t slots[BATCH];
+	uint64_t start, mapped;
+	int done;
+
+	for (uint32_t i = 0; i < BATCH; i++) {
+		slots[i] = i;
+		maps[i] = (struct dma_map){
+			.slot = i, .domid = DOMID_SELF, .what = (uintptr_t)memory[0]};
+	}
+	start = time_now();
+	done = cap_dma_map(space, maps, BATCH);
+	mapped = time_now();
+	check("batch", done == BATCH && cap_dma_unmap(space, slots, BATCH) == 0);
+	log_print("bench: an element of dma_map %u ns, of dma_unmap %u ns",
+		  (unsigned)((mapped - start) / BATCH), (unsigned)((time_now() - mapped) / BATCH));
+}
+
 /* With an IOMMU only: what is not mapped cannot be reached. */
 static void test_blocked(void) {
 	static const uint32_t slots[2] = {0, 1};
@@ -296,6 +317,7 @@ void native_main(void) {
 	test_messages();
 	create_space();
 	test_dma();
+	measure();
 	if (boot->flags & BOOT_F_IOMMU) test_blocked();
 	test_end();
 	log_print("device: %u passed, %u failed", passed, failed);
