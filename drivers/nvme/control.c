@@ -338,22 +338,35 @@ bool nvme_interrupt(struct nvme *nvme, uint32_t vector, uint64_t now) {
 	return all;
 }
 
-void nvme_start(struct nvme *nvme, uint64_t now) {
-	uint64_t cap = nvme_read(nvme, REG_CAP) | (uint64_t)nvme_read(nvme, REG_CAP + 4) << 32;
-	uint32_t queues = MIN(MAX(nvme->vectors - 1, 1U), NVME_MAX_QUEUES);
+static const char *unusable(const struct nvme *nvme) {
+	uint64_t cap = nvme->capabilities;
 
-	nvme->capabilities = cap;
+	if ((uint32_t)cap == REG_ABSENT) return "nothing answers in its registers";
+	if (!(cap & CAP_CSS_NVM)) return "it has no NVM commands";
+	if (CAP_MPSMIN(cap)) return "it has no pages of 4 KiB";
+	if (CAP_MQES(cap) < NVME_DEPTH - 1) return "its queues are too short";
+	if (!nvme->queue_count) return "too few pages or registers for one queue";
+	return NULL;
+}
+
+void nvme_start(struct nvme *nvme, uint64_t now) {
+	uint32_t queues = MIN(MAX(nvme->vectors - 1, 1U), NVME_MAX_QUEUES);
+	const char *why;
+
+	if (nvme->registers < REG_DOORBELLS) {
+		die(nvme, "it has too few registers", BLK_STATUS_GONE);
+		return;
+	}
+	nvme->capabilities = nvme_read(nvme, REG_CAP) | (uint64_t)nvme_read(nvme, REG_CAP + 4)
+								<< 32;
 	queues = MIN(queues, (nvme->memory.pages - NVME_ADMIN_PAGES) / NVME_QUEUE_PAGES);
 	while (queues && nvme_doorbell(nvme, queues, true) > nvme->registers - 4) queues--;
 	nvme->queue_count = queues;
-	if ((uint32_t)cap == REG_ABSENT)
-		die(nvme, "nothing answers in its registers", BLK_STATUS_GONE);
-	else if (!(cap & CAP_CSS_NVM) || CAP_MPSMIN(cap) || CAP_MQES(cap) < NVME_DEPTH - 1)
-		die(nvme, "it has no NVM commands, no pages of 4 KiB, or queues too short",
-		    BLK_STATUS_GONE);
-	else if (!queues)
-		die(nvme, "too few pages or registers for one queue", BLK_STATUS_GONE);
-	else
-		disable(nvme, now);
-	if (nvme->state == NVME_DISABLE) step_bring_up(nvme, now);
+	why = unusable(nvme);
+	if (why) {
+		die(nvme, why, BLK_STATUS_GONE);
+		return;
+	}
+	disable(nvme, now);
+	step_bring_up(nvme, now);
 }
