@@ -14,8 +14,8 @@
  * more than BLK_TAGS requests outstanding, so completions never lack space.
  *
  * Session. Either side may die at any time; what is in the rings then is void.
- *   - The driver, when it starts, writes session = 0, brings its device up, fills
- *     in the disks, then sets driver to its incarnation + 1, and sends.
+ *   - The driver, when it starts, writes driver = 0, session = 0, brings its device
+ *     up, fills in the disks, then sets driver to its incarnation + 1, and sends.
  *   - The server asks for a session: it chooses wanted = driver << 16 | n, with n
  *     (never 0) not used before, and sends.
  *   - The driver sees wanted != session with wanted >> 16 == driver (low 16 bits): it

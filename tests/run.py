@@ -28,7 +28,9 @@ TESTS = TOP / "tests"
 AT_ONCE = 2
 HOST_SUITES = ("unit", "model", "fuzz")
 SYSTEM_SUITES = ("boot", "hostile", "bench")  # need the system itself
-SUITES = ("lint", "images", "abi", "unit", "model", "fuzz", "boot", "hostile", "bench")
+SUITES = (
+    "lint", "images", "abi", "unit", "model", "spin", "fuzz", "boot", "hostile", "bench"
+)
 TIMEOUT = 300  # seconds for a program that does not say
 SHOWN_LINES, SHOWN_COLUMNS = 40, 400  # of a failed test's output
 

@@ -324,9 +324,9 @@ void blk_driver_start(struct blk_driver *driver, void *pages, uint32_t port, uin
 		.port = port,
 		.incarnation = incarnation,
 	};
-	/* Both before the device is touched: nobody waits for the predecessor any more. */
-	store(&driver->page->session, 0);
+	/* In this order: who sees that the session is over does not ask the predecessor for one. */
 	store(&driver->page->driver, 0);
+	store(&driver->page->session, 0);
 	store(&driver->page->errors, 0);
 	event_handle(port, on_event, driver);
 }
