@@ -4,10 +4,13 @@
  * read outside of the memory there is, nothing hangs, and what is accepted keeps
  * the promises of boot.h.
  *
- * The first byte chooses the protocol; the others are memory from 0x400 on, which
- * is where the pointer to the EBDA, and so the search for the RSDP, lies too.
+ * The first byte chooses the protocol and how far the tables are led to; the others
+ * are memory from 0x400 on, which is where the pointer to the EBDA, and so the search
+ * for the RSDP, lies too.
  */
 #include "stubs.h"
+
+#include "iommu/vtd.h"
 
 #define BASE 0x400
 #define INFO 0x440
@@ -49,8 +52,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	memory_size = size - 1;
 	memory = malloc(size);
 	memcpy(memory, data + 1, memory_size);
-	mend(0x100);
+	if (data[0] & 4 && memory_size >= 0x190) {
+		/* The second table is the first one's only entry, looked for, and all the rest. */
+		memcpy(memory + 0x104, (u32[]){36 + 8}, 4);
+		memcpy(memory + 0x100 + 36, (u64[]){BASE + 0x180}, 8);
+		memcpy(memory + 0x180, data[0] & 8 ? "APIC" : "DMAR", 4);
+		memcpy(memory + 0x184, (u32[]){(u32)memory_size - 0x180}, 4);
+	}
 	mend(0x180);
+	mend(0x100);
 	memset(&params, 0, sizeof(params));
 	if (!multiboot_parse(&params, data[0] & 1 ? MULTIBOOT1_LOADED : MULTIBOOT2_LOADED, INFO))
 		check(&params);
@@ -66,6 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	}
 	acpi_parse(&params);
 	CHECK(acpi.ioapics && acpi.ioapics <= ACPI_MAX_IOAPICS);
+	for (u32 i = 0; i < acpi.ioapics; i++)
+		CHECK(acpi.ioapic[i].source == SOURCE_ANY || acpi.ioapic[i].source <= 0xffff);
 	free(memory);
 	return 0;
 }

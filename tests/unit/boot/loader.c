@@ -2,6 +2,8 @@
 /* kernel/boot: what the loader says, by both protocols; ACPI tables; range lists. */
 #include "stubs.h"
 
+#include "iommu/vtd.h"
+
 #define BASE 0x1000
 
 static struct boot_params params;
@@ -316,6 +318,76 @@ static void test_acpi_bad(void) {
 	CHECK(acpi.found && acpi.ioapics == 1 && acpi.isa[9].gsi == 9);
 }
 
+/* Two units, the second of another segment and with two scopes, and a reserved region. */
+static void build_dmar(void) {
+	build_acpi();
+	put(0x5032, 0, 1);
+	put(0x5036, 2, 1); /* the I/O APIC's id */
+	sum(0x5000, 74, 0x5009);
+	put_string(0x5400, "DMAR");
+	put(0x5404, 48 + 16 + 24 + 32, 4);
+	put(0x5425, 1, 1); /* interrupts may be remapped */
+	put(0x5430, 16UL << 16, 4);
+	put(0x5438, 0xfed90000, 8);
+	put(0x5440, 24UL << 16 | 1, 4);
+	put(0x5458, 32UL << 16, 4);
+	put(0x545e, 1, 2);
+	put(0x5460, 0xfed91000, 8);
+	put(0x5468, 0x0801, 2); /* a function */
+	put(0x546c, 2, 1);
+	put(0x5470, 0x0803, 2); /* the I/O APIC with id 2, at f0:1f.7 */
+	put(0x5474, 0x071ff002, 4);
+	sum(0x5400, 120, 0x5409);
+	put(0x6024, 0x5400, 8);
+	sum(0x6000, 52, 0x6009);
+}
+
+static void test_dmar(void) {
+	build_dmar();
+	acpi_parse(&params);
+	CHECK(acpi.iommus == 2 && acpi.intremap && acpi.rmrrs == 1);
+	CHECK(acpi.iommu[0].address == 0xfed90000 && acpi.iommu[0].segment == 0);
+	CHECK(acpi.iommu[1].address == 0xfed91000 && acpi.iommu[1].segment == 1);
+	CHECK(acpi.ioapics == 1 && acpi.ioapic[0].source == 0xf0ff);
+	build_acpi();
+	acpi_parse(&params);
+	CHECK(!acpi.iommus && !acpi.intremap && acpi.ioapic[0].source == SOURCE_ANY);
+}
+
+static void test_dmar_bad(void) {
+	build_dmar();
+	put(0x5402, 'X', 1);
+	acpi_parse(&params);
+	CHECK(!acpi.iommus);
+	/* A structure that is too short ends the list, one that is too long too. */
+	build_dmar();
+	put(0x5442, 3, 2);
+	sum(0x5400, 120, 0x5409);
+	acpi_parse(&params);
+	CHECK(acpi.iommus == 1 && !acpi.rmrrs);
+	build_dmar();
+	put(0x545a, 33, 2);
+	sum(0x5400, 120, 0x5409);
+	acpi_parse(&params);
+	CHECK(acpi.iommus == 1 && acpi.rmrrs == 1);
+	/* A path behind a bridge, and a scope longer than what is left: not said. */
+	build_dmar();
+	put(0x5471, 10, 1);
+	sum(0x5400, 120, 0x5409);
+	acpi_parse(&params);
+	CHECK(acpi.iommus == 2 && acpi.ioapic[0].source == SOURCE_ANY);
+	/* More units than there is room for are still counted. */
+	build_dmar();
+	put(0x5404, 48 + 16 * 20, 4);
+	for (u64 at = 0x5430; at < 0x5430 + 16 * 20; at += 16) {
+		put(at, 16UL << 16, 8);
+		put(at + 8, 0xfed90000, 8);
+	}
+	sum(0x5400, 48 + 16 * 20, 0x5409);
+	acpi_parse(&params);
+	CHECK(acpi.iommus == 20);
+}
+
 int main(void) {
 	static const struct test tests[] = {
 		{"range lists", test_ranges},
@@ -326,6 +398,8 @@ int main(void) {
 		{"multiboot 2 cut off anywhere", test_multiboot2_bad},
 		{"ACPI's MADT", test_acpi},
 		{"ACPI tables that lie", test_acpi_bad},
+		{"ACPI's DMAR", test_dmar},
+		{"a DMAR that lies", test_dmar_bad},
 	};
 
 	return run_tests(tests, ARRAY_SIZE(tests));
