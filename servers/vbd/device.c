@@ -113,6 +113,10 @@ static bool forget_pages(const struct device *device) {
 	return true;
 }
 
+void device_homeless(struct device *device) {
+	if (device->state == DEVICE_ASKING) device->state = DEVICE_WAITING;
+}
+
 void device_asked(struct device *device, uint32_t backend, uint32_t front) {
 	if (device->state != DEVICE_ASKING) return;
 	device->front_state = front;

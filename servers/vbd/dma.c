@@ -69,8 +69,10 @@ void dma_init(struct dma_table *table, uint32_t cap, uint32_t first, uint32_t co
 }
 
 void dma_freeze(struct dma_table *table) {
+	/* The device is done with these, and somebody may wait to be answered. */
+	dma_flush_drops(table);
 	table->frozen = true;
-	table->asked = table->dropped = 0;
+	table->asked = 0;
 }
 
 static int map_own(struct dma_table *table, void *own) {

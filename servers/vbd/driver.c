@@ -14,10 +14,7 @@
 
 #include "libs/cap/cap.h"
 #include "libs/log/log.h"
-#include "libs/rt/hypercall.h"
 #include "libs/rt/time.h"
-#include "proto/xen/grant.h"
-#include "proto/xen/xen.h"
 
 static bool known(uint16_t domid) {
 	for (uint32_t i = 0; i < VBD_GUESTS; i++)
@@ -152,25 +149,4 @@ void driver_watch(void) {
 		else
 			watch_session(&vbd.driver[i]);
 	}
-}
-
-int driver_copy(uint16_t domid, uint32_t ref, void *to, uint32_t size) {
-	struct gnttab_copy op = {
-		.source = {.u.ref = ref, .domid = domid},
-		.dest = {.domid = DOMID_SELF},
-		.len = (uint16_t)size,
-		.flags = GNTCOPY_source_gref,
-	};
-	uint64_t frame = 0;
-	int64_t result;
-
-	/* What our page's frame is, a window has told; it stays so as long as we live. */
-	for (uint32_t i = 0; i < vbd.driver_count && !frame; i++)
-		frame = vbd.driver[i].dma.own_machine[SCAN_COPY] >> PAGE_SHIFT;
-	if (!frame) return -XEN_EAGAIN;
-	op.dest.u.gmfn = frame;
-	result = hypercall4(__HYPERVISOR_grant_table_op, GNTTABOP_copy, (uintptr_t)&op, 1, 0);
-	if (result || op.status) return -XEN_EINVAL;
-	memcpy(to, scan_buffer[SCAN_COPY], size);
-	return 0;
 }

@@ -25,11 +25,12 @@
 #define ASK_CHANGED   64U
 
 static struct xenbus bus;
+static int home_watch[VBD_GUESTS]; /* its guest's home is waited for; 0 = no */
 
 static void node_question(struct device *device, uint8_t question);
 
 /* Which answer this is: in the context of a request. */
-enum what { BACKEND_STATE, FRONT_STATE, CHANGED, PROTOCOL, PERSISTENT, ORDER, QUEUES, RING };
+enum what { HOME, BACKEND_STATE, FRONT_STATE, CHANGED, PROTOCOL, PERSISTENT, ORDER, QUEUES, RING };
 
 static void *context(const struct device *device, enum what what, uint32_t detail) {
 	return (void *)((uintptr_t)(device - vbd.device) | (uintptr_t)what << 8 |
@@ -217,17 +218,55 @@ static struct device *addressee(void *context, const struct xenbus_answer *answe
 	return device;
 }
 
+static void home_changed(void *context, const char *path) {
+	(void)context;
+	(void)path;
+	device_settle();
+}
+
+/* The store has not heard of the guest yet; it will fire this when it has made its home. */
+static void wait_for_home(uint16_t guest) {
+	char path[PATH];
+	int watch;
+
+	if (home_watch[guest]) return;
+	rt_format(path, sizeof(path), "/local/domain/%u/device/vbd",
+		  rt_start_page->connections[guest].peer_domid);
+	watch = xenbus_watch(&bus, path, home_changed, NULL, NULL, NULL);
+	home_watch[guest] = MAX(watch, 0);
+}
+
+static void stop_waiting(uint16_t guest) {
+	if (!home_watch[guest]) return;
+	(void)xenbus_unwatch(&bus, home_watch[guest]);
+	home_watch[guest] = 0;
+}
+
+static void states_read(struct device *device, bool home, uint32_t backend, uint32_t front) {
+	if (home) {
+		stop_waiting(device->guest);
+		device_asked(device, backend, front);
+	} else {
+		device_homeless(device);
+		wait_for_home(device->guest);
+	}
+}
+
 static void state_read(void *context, const struct xenbus_answer *answer) {
 	struct device *device = addressee(context, answer);
 	static uint32_t backend[VBD_DEVICES];
+	static bool home[VBD_DEVICES];
 	uint64_t state = XENBUS_UNKNOWN;
+	size_t n;
 
 	if (!device) return;
-	xenbus_number(answer, XENBUS_RECONFIGURED, &state);
+	n = (size_t)(device - vbd.device);
+	if (!xenbus_number(answer, XENBUS_RECONFIGURED, &state)) state = XENBUS_UNKNOWN;
 	switch ((enum what)((uintptr_t)context >> 8 & 0xff)) {
-	case BACKEND_STATE: backend[device - vbd.device] = (uint32_t)state; break;
+	case HOME: home[n] = !answer->error; break;
+	case BACKEND_STATE: backend[n] = (uint32_t)state; break;
 	case CHANGED: device_front_changed(device, (uint32_t)state); break;
-	default: device_asked(device, backend[device - vbd.device], (uint32_t)state); break;
+	default: states_read(device, home[n], backend[n], (uint32_t)state); break;
 	}
 }
 
@@ -350,7 +389,9 @@ static int ask_front(struct device *device) {
 static int read_state(struct device *device, enum what what) {
 	char path[PATH];
 
-	if (what == BACKEND_STATE)
+	if (what == HOME)
+		rt_format(path, sizeof(path), "/local/domain/%u/device/vbd", device->domid);
+	else if (what == BACKEND_STATE)
 		backend_path(device, "state", path);
 	else
 		front_path(device, "state", path);
@@ -370,8 +411,9 @@ static int ask(struct device *device, uint8_t question) {
 
 	switch (question) {
 	case ASK_STATES:
-		/* The second answer is what counts; the store keeps the order. */
-		error = read_state(device, BACKEND_STATE);
+		/* The last answer is what counts; the store keeps the order. */
+		error = read_state(device, HOME);
+		if (!error) error = read_state(device, BACKEND_STATE);
 		return error ? error : read_state(device, FRONT_STATE);
 	case ASK_CHANGED: return read_state(device, CHANGED);
 	case ASK_FRONT: return ask_front(device);
@@ -453,6 +495,7 @@ void node_read_front(struct device *device) {
 bool node_ready(void) { return bus.ready; }
 
 static void connected(void *context) {
+	memset(home_watch, 0, sizeof(home_watch));
 	for (uint32_t i = 0; i < vbd.device_count; i++) {
 		vbd.device[i].watch = 0;
 		vbd.device[i].generation++;

@@ -42,8 +42,8 @@ static bool read_indirect(const struct blkif_request *request, const struct devi
 			  struct job *job) {
 	const struct blkif_request_indirect *r = (const void *)request;
 
-	if (driver_copy(device->domid, r->indirect_grefs[0], indirect,
-			job->segments * (uint32_t)sizeof(indirect[0]))) {
+	if (link_copy(device->domid, r->indirect_grefs[0], indirect,
+		      job->segments * (uint32_t)sizeof(indirect[0]))) {
 		job->status = BLKIF_RSP_ERROR;
 		return false;
 	}

@@ -337,9 +337,6 @@ const char *driver_open(struct driver *driver, const struct native_connection *c
 void driver_publish(void);
 /* Drivers that are away for too long, or do not answer. */
 void driver_watch(void);
-/* Copies `size` bytes of a granted page to memory of ours. 0, or -errno. */
-int driver_copy(uint16_t domid, uint32_t ref, void *to, uint32_t size);
-
 /* --- scan.c --- */
 
 /* Reads the partition tables that volumes need; then driver->ready. */
@@ -383,6 +380,8 @@ void node_ask(struct device *device);        /* both states; device_asked() foll
 void node_watch(struct device *device);      /* the frontend's; device_front_changed() follows */
 void node_read_front(struct device *device); /* device_front_read() follows */
 void device_asked(struct device *device, uint32_t backend, uint32_t front);
+/* The store does not know its guest yet. */
+void device_homeless(struct device *device);
 void device_front_changed(struct device *device, uint32_t state);
 /* failure NULL: device->front is complete */
 void device_front_read(struct device *device, const char *failure);
@@ -392,6 +391,8 @@ void device_front_read(struct device *device, const char *failure);
 /* NULL: all queues of device->front are mapped and bound; else what failed. */
 const char *link_connect(struct device *device);
 void link_disconnect(struct device *device);
+/* Copies `size` bytes of a granted page to memory of ours. 0, or -errno. */
+int link_copy(uint16_t domid, uint32_t ref, void *to, uint32_t size);
 /* Tells the guest about answers. */
 void link_notify(uint32_t port);
 
