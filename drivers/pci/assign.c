@@ -134,12 +134,12 @@ static struct bus_range root_range(const struct bus *bus, bool io, bool high) {
 /* The ranges that a BAR (or a window) on the bus behind `parent` may lie in. */
 static unsigned ranges(const struct bus *bus, uint8_t parent, uint32_t flags,
 		       struct bus_range to[2]) {
-	const struct bus_entry *bridge = &bus->entry[parent];
+	const struct bus_range *windows;
 	bool wide = flags & PCI_BAR_64;
 
 	if (flags & PCI_BAR_IO) {
 		to[0] = parent == BUS_NO_PARENT ? root_range(bus, true, false)
-						: bridge->window[BUS_WINDOW_IO];
+						: bus->entry[parent].window[BUS_WINDOW_IO];
 		return 1;
 	}
 	if (parent == BUS_NO_PARENT) {
@@ -147,8 +147,9 @@ static unsigned ranges(const struct bus *bus, uint8_t parent, uint32_t flags,
 		to[1] = root_range(bus, false, true);
 		return wide ? 2 : 1;
 	}
-	to[0] = bridge->window[BUS_WINDOW_MEMORY];
-	to[1] = bridge->window[BUS_WINDOW_PREFETCH];
+	windows = bus->entry[parent].window;
+	to[0] = windows[BUS_WINDOW_MEMORY];
+	to[1] = windows[BUS_WINDOW_PREFETCH];
 	/* Only what may be prefetched may lie there, and only 64 bits reach it for sure. */
 	if (!(flags & PCI_BAR_PREFETCH) || (!wide && to[1].first + to[1].size > FOUR_GIB)) return 1;
 	return 2;
