@@ -157,7 +157,8 @@ struct domain_create {
  * of one PCI function out of a FREE extent; dst receives its first capability,
  * over all slots. With an IOMMU the function reaches nothing but what is mapped
  * here from then on. -ENOMEM: the extent is smaller than `frames`. -EEXIST: the
- * function has one. The extent is reclaimed (MEMORY_RECLAIM) when nothing is
+ * function has one. -ENOSPC: the IOMMU takes no more of them. -EINVAL: a segment other
+ * than 0. The extent is reclaimed (MEMORY_RECLAIM) when nothing is
  * mapped: all capabilities to it go, and the function reaches nothing (with an
  * IOMMU; without one it must have been quiesced).
  */
@@ -331,7 +332,7 @@ struct irq_message {
  * 0 or a negative errno: -EEXIST slot in use, -ERANGE not one of this capability's,
  * -ESRCH -EPERM domid, -EINVAL not granted so, -EFAULT no such page, -EAGAIN the
  * domain is being reset. n <= DMA_BATCH, else -EINVAL. The result is the number
- * of elements whose status is 0. Restarts itself.
+ * of elements whose status is 0. Restarts itself, with those so far in the upper half of n.
  */
 #define DMA_MAP   0x71
 #define DMA_BATCH 512U
@@ -351,7 +352,8 @@ struct dma_map {
 /*
  * DMA_UNMAP(slot, &uint32_t[n], n) [DMA_MAP]: empties these slots, n <= DMA_BATCH;
  * the device can no longer reach the frames when this returns. Slots that are empty
- * are passed over. Restarts itself.
+ * are passed over; -ERANGE: one that is not the capability's ends it, what came before
+ * is done. Restarts itself.
  */
 #define DMA_UNMAP 0x72
 /*
@@ -360,7 +362,8 @@ struct dma_map {
  * Result: n.
  */
 #define DMA_READ  0x73
-/* DMA_EMPTY(slot) [DMA_EMPTY]: empties all slots of the DmaSpace. Restarts itself. */
+/* DMA_EMPTY(slot, 0) [DMA_EMPTY]: empties all slots of the DmaSpace. Restarts itself, with
+ * the argument saying where it stands. */
 #define DMA_EMPTY 0x74
 /* DMA_INFO(slot, &struct dma_info) [DMA_EMPTY] */
 #define DMA_INFO  0x75
