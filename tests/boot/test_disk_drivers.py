@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Disk drivers without a guest: blkcheck (tests/drivers) stands where the disk server
+stands, and says of each check whether it passed."""
+
+import contextlib
+import re
+import tempfile
+import time
+import unittest
+from pathlib import Path
+from typing import Iterator
+
+from tests.support import system
+
+SYSTEM = """
+[system]
+name = "drivers"
+policy = "sched_rr"
+log = "com2"
+[domain.sched_rr]
+[domain.pci]
+serves = ["pci"]
+ports = ["0xcf8-0xcff"]
+priority = 10
+[domain.blkcheck]
+serves = ["disk"]
+memory = "4M"
+arguments = "{arguments}"
+priority = 30
+[domain.driver]
+image = "{driver}"
+device = {{ {device} }}
+memory = "4M"
+priority = 20
+[connection.disk]
+protocol = "disk"
+server = "blkcheck"
+client = "driver"
+[connection.control]
+protocol = "control"
+server = "root"
+client = "blkcheck"
+"""
+IOMMU = ["-machine", "q35,kernel-irqchip=off", "-device", "intel-iommu,intremap=on"]
+Q35 = ["-machine", "q35"]
+LIMIT = 150  # seconds of real time, on a busy machine
+CHECKS = 11  # that blkcheck makes of a disk that can be written
+
+
+@contextlib.contextmanager
+def image(size: str = "64M") -> Iterator[list[str]]:
+    """QEMU's arguments for an empty disk named d0."""
+    with tempfile.NamedTemporaryFile(prefix="tessera.disk.") as file:
+        file.truncate(int(size.rstrip("M")) << 20)
+        yield ["-drive", f"if=none,id=d0,file={file.name},format=raw,cache=unsafe"]
+
+
+def run(driver: str, device: str, arguments: str, *machine: str, until: str = "") -> str:
+    """The log of a system with this driver, when blkcheck has done or `until` is in it."""
+    text = SYSTEM.format(arguments=arguments, driver=driver, device=device)
+    ends = re.compile(until or r"^blkcheck: done: |PANIC of the core", re.MULTILINE)
+    with system(text, *machine) as session:
+        deadline = time.monotonic() + LIMIT
+        assert session.log is not None
+        while True:
+            log = Path(session.log).read_text(errors="replace") if session.log.exists() else ""
+            log = log.replace("\r", "")
+            if ends.search(log):
+                return log
+            if session.process.poll() is not None:
+                session.reader.join(5)
+                return log + session.text
+            if time.monotonic() > deadline:
+                return log + session.text + "\nstill running"
+            time.sleep(0.1)
+
+
+class Drivers(unittest.TestCase):
+    """What all disk drivers are held to."""
+
+    def passes(self, log: str, checks: int) -> None:
+        done = re.search(r"^blkcheck: done: (\d+) passed, (\d+) failed$", log, re.MULTILINE)
+        self.assertTrue(done, log[-4000:])
+        self.assertEqual((int(done[1]), int(done[2])), (checks, 0), log[-4000:])
+
+    def drives(self, driver: str, device: str, *machine: str, **options: str) -> str:
+        with image() as disk:
+            log = run(driver, device, "", *disk, *machine, **options)
+        self.passes(log, CHECKS)
+        return log
+
+    def survives(self, driver: str, device: str, *machine: str) -> str:
+        """The driver is killed three times under load, which costs no request."""
+        with image() as disk:
+            log = run(driver, device, "restart=driver", *disk, *machine)
+        self.passes(log, CHECKS + 1)
+        self.assertEqual(log.count("driver: crashed: killed by command"), 3, log[-4000:])
+        return log
+
+
+class VirtioBlk(Drivers):
+    DEVICE = 'class = "virtio-blk"'
+
+    def test_pc(self) -> None:
+        log = self.survives("virtio_blk", self.DEVICE,
+                            "-device", "virtio-blk-pci,drive=d0,serial=NAME1")
+        self.assertIn('1 queues, 59 segments, flags 0x34, "NAME1"', log)
+        self.assertNotIn("the device is reset", log)
+
+    def test_behind_a_bridge_with_blocks_of_4096(self) -> None:
+        log = self.drives(
+            "virtio_blk", self.DEVICE, *Q35, "-device", "pcie-root-port,id=port0,chassis=1",
+            "-device", "virtio-blk-pci,drive=d0,bus=port0,logical_block_size=4096,"
+            "physical_block_size=4096",
+        )
+        self.assertIn("blocks of 4096", log)
+
+    def test_iommu(self) -> None:
+        log = self.survives("virtio_blk", self.DEVICE, *IOMMU,
+                            "-device", "virtio-blk-pci,drive=d0,iommu_platform=on,disable-legacy=on")
+        self.assertIn("root: the IOMMU enforces DMA and interrupts", log)
+        self.assertNotIn("blocked", log)
+
+    def test_past_the_iommu(self) -> None:
+        log = self.survives("virtio_blk", self.DEVICE, *IOMMU,
+                            "-device", "virtio-blk-pci,drive=d0")
+        self.assertIn("driver: the device goes past the IOMMU", log)
+
+    def test_queues(self) -> None:
+        log = self.drives("virtio_blk", f"{self.DEVICE}, interrupts = 4", *Q35,
+                          "-device", "virtio-blk-pci,drive=d0,num-queues=4,vectors=5")
+        self.assertIn("4 queues", log)
+
+    def test_line_interrupt_and_no_niceties(self) -> None:
+        log = self.survives(
+            "virtio_blk", self.DEVICE, "-device",
+            "virtio-blk-pci,drive=d0,vectors=0,indirect_desc=off,event_idx=off",
+        )
+        self.assertNotIn("the device is reset", log)
+
+    def test_read_only(self) -> None:
+        with image() as disk:
+            disk[1] += ",readonly=on"
+            log = run("virtio_blk", self.DEVICE, "", *disk, "-device", "virtio-blk-pci,drive=d0")
+        self.passes(log, 4)
+        self.assertIn("PASS read-only", log)
+
+    def test_legacy_device_is_refused(self) -> None:
+        with image() as disk:
+            log = run("virtio_blk", self.DEVICE, "", *disk, "-device",
+                      "virtio-blk-pci,drive=d0,disable-modern=on,disable-legacy=off",
+                      until="driver: panic")
+        self.assertIn("driver: panic: the device is from before Virtio 1.0 (legacy)", log)
+
+    def test_errors_of_the_disk(self) -> None:
+        """A sector that cannot be had: an error for who asked, and nobody else."""
+        with image() as disk, tempfile.NamedTemporaryFile("w", prefix="tessera.rules.") as rules:
+            rules.write('[inject-error]\nevent = "read_aio"\nerrno = "5"\nsector = "800"\n')
+            rules.flush()
+            disk[1] = disk[1].replace("file=", f"file=blkdebug:{rules.name}:", 1)
+            log = run("virtio_blk", self.DEVICE, "", *disk, "-device", "virtio-blk-pci,drive=d0")
+        self.assertIn("FAIL write zeroes: write", log, log[-4000:])
+        self.assertIn("PASS as many segments as it takes", log)
+        self.assertIn("PASS discard", log)
+        self.assertNotIn("the device is reset", log)
