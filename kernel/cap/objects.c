@@ -161,21 +161,6 @@ long domain_op_vcpu(struct invocation *in) {
 	if (v->runstate.state == RUNSTATE_running) return -EBUSY;
 	r = &v->regs;
 	out = (struct domain_vcpu){
-		.r15 = r->r15,
-		.r14 = r->r14,
-		.r13 = r->r13,
-		.r12 = r->r12,
-		.rbp = r->rbp,
-		.rbx = r->rbx,
-		.r11 = r->r11,
-		.r10 = r->r10,
-		.r9 = r->r9,
-		.r8 = r->r8,
-		.rax = r->rax,
-		.rcx = r->rcx,
-		.rdx = r->rdx,
-		.rsi = r->rsi,
-		.rdi = r->rdi,
 		.rip = r->rip,
 		.rflags = r->rflags,
 		.rsp = r->rsp,
@@ -187,6 +172,7 @@ long domain_op_vcpu(struct invocation *in) {
 		.runstate = v->runstate.state,
 		.mode = v->kernel_mode,
 	};
+	memcpy(&out, r, offsetof(struct regs, error_code)); /* r15 to rdi, in the same order */
 	return copy_to_guest(in->arg[1], &out, sizeof(out));
 }
 

@@ -27,7 +27,7 @@ struct instruction {
 	unsigned length; /* bytes that could be read */
 	unsigned at;     /* the next one to look at */
 	u8 rex;
-	bool operand16, rep;
+	bool operand16;
 };
 
 /* Up to the end of the page if the next one is not there. */
@@ -49,23 +49,13 @@ static u8 skip_prefixes(struct instruction *in) {
 	for (;;) {
 		u8 b = next(in);
 
-		switch (b) {
-		case 0x66: in->operand16 = true; break;
-		case 0xf2:
-		case 0xf3: in->rep = true; break;
-		case 0x26:
-		case 0x2e:
-		case 0x36:
-		case 0x3e:
-		case 0x64:
-		case 0x65: break;
-		default:
-			if ((b & 0xf0) == 0x40) {
-				in->rex = b;
-				b = next(in);
-			}
-			return b;
-		}
+		if (b == 0x66) in->operand16 = true;
+		/* Repetition, and segments: 26, 2e, 36, 3e, 64, 65. */
+		if (b == 0x66 || (b & 0xfe) == 0xf2 || (b & 0xe7) == 0x26 || (b & 0xfe) == 0x64)
+			continue;
+		if ((b & 0xf0) != 0x40) return b;
+		in->rex = b;
+		return next(in);
 	}
 }
 
@@ -300,13 +290,10 @@ static bool emulate_two_byte(struct vcpu *v, struct instruction *in) {
 	default: break;
 	}
 	if (!v->kernel_mode) return false;
+	if ((op & ~3) == 0x20) return control_register(v, in, op);
 	switch (op) {
 	case 0x06: /* CLTS */ fpu_set_ts(v, false); return true;
 	case 0x09: /* WBINVD */ return true;
-	case 0x20:
-	case 0x21:
-	case 0x22:
-	case 0x23: return control_register(v, in, op);
 	case 0x30: return msr_write((u32)r->rcx, r->rdx << 32 | (u32)r->rax);
 	case 0x31: /* RDTSC, with CR4.TSD */
 		tsc = rdtsc();
@@ -320,25 +307,17 @@ static bool emulate_two_byte(struct vcpu *v, struct instruction *in) {
 
 bool emulate_privileged(struct vcpu *v) {
 	struct instruction in;
-	bool done;
+	bool done = false;
 	u8 op;
 
 	if (!fetch(v, &in)) return false;
 	op = skip_prefixes(&in);
-	switch (op) {
-	case 0xe4:
-	case 0xe5:
-	case 0xe6:
-	case 0xe7:
-	case 0xec:
-	case 0xed:
-	case 0xee:
-	case 0xef: done = port_access(v, &in, op); break;
-	case 0xfa: /* CLI, STI: allowed, and without effect on the upcall mask */
-	case 0xfb: done = v->iopl >= (v->kernel_mode ? 1 : 3); break;
-	case 0x0f: done = emulate_two_byte(v, &in); break;
-	default: done = false; break;
-	}
+	if (op == 0x0f)
+		done = emulate_two_byte(v, &in);
+	else if ((op & 0xf4) == 0xe4) /* IN, OUT */
+		done = port_access(v, &in, op);
+	else if ((op & 0xfe) == 0xfa) /* CLI, STI: without effect on the upcall mask */
+		done = v->iopl >= (v->kernel_mode ? 1 : 3);
 	if (done) v->regs.rip += in.at;
 	return done;
 }

@@ -15,9 +15,14 @@
 
 static long do_no_call(void) { return -ENOSYS; }
 
+/* The privileged domain's; this system's log is read and written by capability. */
+static long do_not_here(void) { return -EPERM; }
+
 typedef void any_function(void);
 typedef long hypercall(u64, u64, u64, u64, u64, u64);
 #define CALL(name) ((any_function *)(name))
+#define NONE_4     CALL(do_no_call), CALL(do_no_call), CALL(do_no_call), CALL(do_no_call)
+#define NONE_12    NONE_4, NONE_4, NONE_4
 
 any_function *const hypercall_table[HYPERCALLS] = {
 	/*  0 */ CALL(do_set_trap_table),
@@ -26,8 +31,8 @@ any_function *const hypercall_table[HYPERCALLS] = {
 	/*  3 */ CALL(do_stack_switch),
 	/*  4 */ CALL(do_set_callbacks),
 	/*  5 */ CALL(do_fpu_taskswitch),
-	/*  6 */ CALL(do_no_call), /* sched_op_compat */
-	/*  7 */ CALL(do_platform_op),
+	/*  6 */ CALL(do_no_call),  /* sched_op_compat */
+	/*  7 */ CALL(do_not_here), /* platform_op */
 	/*  8 */ CALL(do_set_debugreg),
 	/*  9 */ CALL(do_get_debugreg),
 	/* 10 */ CALL(do_update_descriptor),
@@ -38,8 +43,8 @@ any_function *const hypercall_table[HYPERCALLS] = {
 	/* 15 */ CALL(do_set_timer_op),
 	/* 16 */ CALL(do_no_call), /* event_channel_op_compat */
 	/* 17 */ CALL(do_xen_version),
-	/* 18 */ CALL(do_console_io),
-	/* 19 */ CALL(do_no_call), /* physdev_op_compat */
+	/* 18 */ CALL(do_not_here), /* console_io */
+	/* 19 */ CALL(do_no_call),  /* physdev_op_compat */
 	/* 20 */ CALL(do_grant_table_op),
 	/* 21 */ CALL(do_vm_assist),
 	/* 22 */ CALL(do_no_call), /* update_va_mapping_otherdomain */
@@ -48,7 +53,7 @@ any_function *const hypercall_table[HYPERCALLS] = {
 	/* 25 */ CALL(do_set_segment_base),
 	/* 26 */ CALL(do_mmuext_op),
 	/* 27 */ CALL(do_no_call), /* xsm_op */
-	/* 28 */ CALL(do_nmi_op),
+	/* 28 */ CALL(do_no_call), /* nmi_op: no NMI is ever meant for a guest */
 	/* 29 */ CALL(do_sched_op),
 	/* 30 */ CALL(do_callback_op),
 	/* 31 */ CALL(do_no_call), /* xenoprof_op */
@@ -59,30 +64,8 @@ any_function *const hypercall_table[HYPERCALLS] = {
 	/* 36 */ CALL(do_no_call), /* domctl */
 	/* 37 */ CALL(do_no_call), /* kexec_op */
 	/* 38 .. 62: none that a guest may use */
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
-	CALL(do_no_call),
+	NONE_12,
+	NONE_12,
 	CALL(do_no_call),
 	/* 63 */ CALL(do_capability_op),
 };

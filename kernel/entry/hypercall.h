@@ -52,18 +52,15 @@ long do_multicall(u64 entries, u64 count);
 long do_update_va_mapping(u64 va, u64 pte, u64 flags);
 long do_set_timer_op(u64 deadline);
 long do_xen_version(u64 command, u64 argument);
-long do_console_io(u64 command, u64 count, u64 buffer);
 long do_grant_table_op(u64 command, u64 array, u64 count);
 long do_vm_assist(u64 command, u64 type);
 long do_iret(void);
 long do_vcpu_op(u64 command, u64 vcpu, u64 argument);
 long do_set_segment_base(u64 which, u64 base);
 long do_mmuext_op(u64 ops, u64 count, u64 done, u64 domid);
-long do_nmi_op(u64 command, u64 argument);
 long do_sched_op(u64 command, u64 argument);
 long do_callback_op(u64 command, u64 argument);
 long do_event_channel_op(u64 command, u64 argument);
 long do_physdev_op(u64 command, u64 argument);
-long do_platform_op(u64 argument);
 
 #endif

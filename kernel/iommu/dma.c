@@ -143,39 +143,34 @@ void dmaspace_dissolve(struct dmaspace *s) {
 
 /* --- Mapping --- */
 
-static int hold_granted(struct domain *caller, const struct dma_map *m, struct dma_record *r) {
-	bool readonly = m->flags & DMA_READONLY;
-	struct domain *granter;
+/* For a page of the caller's own its page table is a hint: grant_hold looks at the owner. */
+static int hold(struct domain *caller, const struct dma_map *m, struct dma_record *r) {
+	bool readonly = m->flags & DMA_READONLY, own = m->domid == DOMID_SELF;
+	struct domain *d = caller;
 	int error;
 	mfn_t mfn;
 
-	if (m->what >> 32) return -EINVAL;
-	granter = cap_resolve_domid(caller, m->domid, RIGHT_GRANT, &error);
-	if (unlikely(!granter)) return error;
-	if (unlikely(granter->state == DOMAIN_STATE_DYING)) return -EAGAIN;
-	if (unlikely(grant_pin(granter, (u32)m->what, caller, readonly, &mfn))) return -EINVAL;
-	if (unlikely(grant_hold(granter, mfn, readonly))) {
-		grant_unpin(granter, (u32)m->what, readonly);
+	if (own) {
+		u64 pte = table_peek(current_vcpu(), m->what);
+
+		if (m->what & ~PAGE_MASK) return -EINVAL;
+		if (!(pte & PTE_P) || !(readonly || pte & PTE_RW)) return -EFAULT;
+		mfn = pte_mfn(pte);
+	} else {
+		if (m->what >> 32) return -EINVAL;
+		d = cap_resolve_domid(caller, m->domid, RIGHT_GRANT, &error);
+		if (unlikely(!d)) return error;
+		if (unlikely(d->state == DOMAIN_STATE_DYING)) return -EAGAIN;
+		if (unlikely(grant_pin(d, (u32)m->what, caller, readonly, &mfn))) return -EINVAL;
+	}
+	if (unlikely(grant_hold(d, mfn, readonly))) {
+		if (!own) grant_unpin(d, (u32)m->what, readonly);
 		return -EFAULT;
 	}
-	r->owner = (u32)granter->mfn;
-	r->mfn = (u32)mfn;
-	r->flags = m->flags;
-	return 0;
-}
-
-/* What the page table says is a hint; that the frame is the caller's own is checked with it. */
-static int hold_own(struct domain *caller, const struct dma_map *m, struct dma_record *r) {
-	bool readonly = m->flags & DMA_READONLY;
-	u64 pte = table_peek(current_vcpu(), m->what);
-
-	if (m->what & ~PAGE_MASK) return -EINVAL;
-	if (!(pte & PTE_P) || (!readonly && !(pte & PTE_RW)) ||
-	    grant_hold(caller, pte_mfn(pte), readonly))
-		return -EFAULT;
-	r->owner = (u32)caller->mfn;
-	r->mfn = (u32)pte_mfn(pte);
-	r->flags = m->flags | RECORD_OWN;
+	*r = (struct dma_record){.what = m->what,
+				 .owner = (u32)d->mfn,
+				 .mfn = (u32)mfn,
+				 .flags = m->flags | (own ? RECORD_OWN : 0)};
 	return 0;
 }
 
@@ -197,10 +192,8 @@ static int map_one(struct invocation *in, struct dma_map *m) REQUIRES(tree_lock)
 	if (unlikely(m->flags & ~DMA_READONLY || m->pad)) return -EINVAL;
 	r = &s->records[m->slot];
 	if (unlikely(r->owner)) return -EEXIST;
-	error = m->domid == DOMID_SELF ? hold_own(in->caller, m, r)
-				       : hold_granted(in->caller, m, r);
+	error = hold(in->caller, m, r);
 	if (unlikely(error)) return error;
-	r->what = m->what;
 	s->mapped++;
 	set_addresses(s, m);
 	set_leaf(s, m->slot, m->machine | ENTRY_READ | (m->flags & DMA_READONLY ? 0 : ENTRY_WRITE));

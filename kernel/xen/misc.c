@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Hypercalls with little to them: vm_assist, physdev_op, and those that belong
- * to the privileged domain of a Xen host, which does not exist here.
+ * Hypercalls with little to them: vm_assist and physdev_op.
  */
 #include "entry/hypercall.h"
 #include "mem/guest_copy.h"
@@ -77,24 +76,4 @@ long do_physdev_op(u64 command, u64 argument) {
 	case PHYSDEVOP_irq_status_query: return -EINVAL; /* there is no such line */
 	default: return -ENOSYS;
 	}
-}
-
-/* The privileged domain's; this system's log is read and written by capability. */
-long do_console_io(u64 command, u64 count, u64 buffer) {
-	(void)command;
-	(void)count;
-	(void)buffer;
-	return -EPERM;
-}
-
-long do_platform_op(u64 argument) {
-	(void)argument;
-	return -EPERM;
-}
-
-/* No NMI is ever meant for a guest. */
-long do_nmi_op(u64 command, u64 argument) {
-	(void)command;
-	(void)argument;
-	return -ENOSYS;
 }

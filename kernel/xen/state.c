@@ -191,20 +191,15 @@ static void load_user_gs(u16 selector) {
 }
 
 long do_set_segment_base(u64 which, u64 base) {
+	if ((u32)which == SEGBASE_GS_USER_SEL) {
+		load_user_gs((u16)base);
+		return 0;
+	}
+	if (!guest_address_ok(base)) return -EINVAL;
 	switch ((u32)which) {
-	case SEGBASE_FS:
-		if (!guest_address_ok(base)) return -EINVAL;
-		wrmsr(MSR_FS_BASE, base);
-		return 0;
-	case SEGBASE_GS_USER:
-		if (!guest_address_ok(base)) return -EINVAL;
-		wrmsr(MSR_KERNEL_GS_BASE, base);
-		return 0;
-	case SEGBASE_GS_KERNEL:
-		if (!guest_address_ok(base)) return -EINVAL;
-		wrmsr(MSR_GS_BASE, base);
-		return 0;
-	case SEGBASE_GS_USER_SEL: load_user_gs((u16)(base & 0xffff)); return 0;
+	case SEGBASE_FS: wrmsr(MSR_FS_BASE, base); return 0;
+	case SEGBASE_GS_USER: wrmsr(MSR_KERNEL_GS_BASE, base); return 0;
+	case SEGBASE_GS_KERNEL: wrmsr(MSR_GS_BASE, base); return 0;
 	default: return -EINVAL;
 	}
 }
@@ -241,15 +236,13 @@ int debug_register_set(struct vcpu *v, u64 reg, u64 value) {
 		if (v->cr4 & CR4_GUEST_DE) return -ENODEV;
 		reg += 2;
 	}
-	switch (reg) {
-	case 0:
-	case 1:
-	case 2:
-	case 3:
+	if (reg < 4) {
 		if (!guest_address_ok(value)) return -EPERM;
 		v->dr[reg] = value;
 		if (live && (v->dr7 & DR7_ACTIVE)) debug_addresses_load(v);
 		return 0;
+	}
+	switch (reg) {
 	case 6:
 		if (value >> 32) return -EINVAL;
 		v->dr6 = (value & 0xe00fUL) | DR6_FIXED;
