@@ -107,6 +107,20 @@ class VirtioBlk(Drivers):
         self.assertIn('1 queues, 59 segments, flags 0x34, "NAME1"', log)
         self.assertNotIn("the device is reset", log)
 
+    def test_the_bus_domain_dies(self) -> None:
+        """Nobody notices; and its successor can prepare the driver's device again."""
+        with image() as disk:
+            log = run("virtio_blk", self.DEVICE, "restart=pci", *disk, *Q35,
+                      "-device", "virtio-blk-pci,drive=d0")
+            again = run("virtio_blk", self.DEVICE, "restart=pci,driver", *disk, *Q35,
+                        "-device", "virtio-blk-pci,drive=d0")
+        self.passes(log, CHECKS + 1)
+        self.assertIn("restart: 0 requests asked again", log)
+        self.assertIn("pci: crashed: killed by command", log)
+        self.assertIn(", in use", log)
+        self.passes(again, CHECKS + 1)
+        self.assertEqual(again.count("driver: crashed: killed by command"), 1, again[-4000:])
+
     def test_behind_a_bridge_with_blocks_of_4096(self) -> None:
         log = self.drives(
             "virtio_blk", self.DEVICE, *Q35, "-device", "pcie-root-port,id=port0,chassis=1",

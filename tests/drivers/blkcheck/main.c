@@ -7,7 +7,7 @@
  * Every sector that it writes says which one it is and in which round it was
  * written, so a misplaced, torn or stale one is found.
  *
- * Arguments: restart=DOMAIN  that driver is killed under load, three times
+ * Arguments: restart=A,B,..  under load these domains are killed in turn, three kills
  *                            (needs a control connection)
  *            bench=N         N requests of 4 KiB at depths 1 and 32, timed
  */
@@ -286,28 +286,46 @@ static void change_session(uint32_t done) {
 
 static const char *new_sessions(void) { return deep_run(2000, change_session); }
 
-/* --- the driver dies under load --- */
+/* --- domains die under load --- */
 
-static char driver[16];
+static char victims[64]; /* names with commas between them, killed in turn */
 static uint32_t kills;
 
-static void kill_driver(uint32_t done) {
-	char line[32];
+/* Name n of the list, around and around. */
+static void victim(uint32_t n, char *to, size_t size) {
+	const char *name = victims;
+	size_t length = 0;
+
+	while (n--) {
+		while (*name && *name != ',') name++;
+		name = *name ? name + 1 : victims;
+	}
+	while (name[length] && name[length] != ',') length++;
+	length = MIN(length, size - 1);
+	memcpy(to, name, length);
+	to[length] = '\0';
+}
+
+static void kill_one(uint32_t done) {
+	char name[16], line[32];
 
 	if (done % 1000 != 500) return;
-	rt_format(line, sizeof(line), "kill %s", driver);
+	victim(kills, name, sizeof(name));
+	rt_format(line, sizeof(line), "kill %s", name);
 	if (control_command(line)) kills++;
 	io_down_time = 0;
 }
 
 static const char *restart(void) {
 	uint32_t lost = io_lost;
-	const char *why = deep_run(3000, kill_driver);
+	const char *why = deep_run(3000, kill_one);
 
 	if (why) return why;
-	if (kills != 3) return "it may not kill the driver";
-	log_print("restart: %u requests asked again; last answered %lu us after the driver went",
-		  io_lost - lost, (io_first_answer - io_down_time) / 1000);
+	if (kills != 3) return "it may not kill anybody";
+	log_print("restart: %u requests asked again", io_lost - lost);
+	if (io_down_time)
+		log_print("restart: answered again after %lu us",
+			  (io_first_answer - io_down_time) / 1000);
 	return NULL;
 }
 
@@ -370,7 +388,7 @@ static void run_checks(void) {
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
 		if (!checks[i].writes || !is_readonly()) report(checks[i].name, checks[i].run());
 	if (is_readonly()) report("read-only", readonly());
-	if (rt_argument("restart", driver, sizeof(driver))) report("restart", restart());
+	if (rt_argument("restart", victims, sizeof(victims))) report("restart", restart());
 	if (rt_argument("bench", text, sizeof(text)) && rt_number(text, &total) && total) {
 		bench(total, 1, BLK_OP_READ, "read");
 		bench(total, 32, BLK_OP_READ, "read");

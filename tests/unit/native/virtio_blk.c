@@ -131,7 +131,7 @@ static void names(void) {
 	fake_device(ALL);
 	CHECK(!start(1));
 	vblk_ask_name(&disk);
-	CHECK(disk.in_flight == 1 && fake.waits == 1000 && !disk.info.name[0]);
+	CHECK(disk.in_flight == 1 && fake.waits == 50000 && !disk.info.name[0]);
 	fake_device(ALL);
 	CHECK(!start(1));
 	fake.prompt = true;
