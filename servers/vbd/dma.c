@@ -2,7 +2,6 @@
 #include "dma.h"
 
 #include "libs/cap/cap.h"
-#include "proto/xen/xen.h"
 
 #define EVICT 32U /* pages that are unmapped at once to make room */
 
@@ -75,7 +74,7 @@ void dma_freeze(struct dma_table *table) {
 	table->asked = 0;
 }
 
-static int map_own(struct dma_table *table, void *own) {
+static int map_own(struct dma_table *table, uint32_t ref) {
 	struct dma_map maps[DMA_OWN];
 	uint32_t slots[DMA_OWN];
 	int mapped;
@@ -84,11 +83,11 @@ static int map_own(struct dma_table *table, void *own) {
 		slots[i] = table->first + table->count + i;
 		maps[i] = (struct dma_map){
 			.slot = slots[i],
-			.domid = DOMID_SELF,
-			.what = (uintptr_t)own + i * PAGE_SIZE,
+			.domid = DMA_ROOT,
+			.what = ref + i,
 		};
 	}
-	/* A predecessor's pages may be there; they are not ours. */
+	/* A predecessor may have mapped others there. */
 	mapped = cap_dma_unmap(table->cap, slots, table->own);
 	if (mapped >= 0) mapped = cap_dma_map(table->cap, maps, table->own);
 	if (mapped != (int)table->own) return mapped < 0 ? mapped : maps[0].status;
@@ -117,7 +116,7 @@ static void learn(struct dma_table *table, uint16_t n, const struct dma_map *map
 	if (!known(slot->domid)) drop(table, n);
 }
 
-int dma_learn(struct dma_table *table, bool machine, bool (*known)(uint16_t domid), void *own) {
+int dma_learn(struct dma_table *table, bool machine, bool (*known)(uint16_t domid), uint32_t ref) {
 	int result;
 
 	table->machine = machine;
@@ -134,7 +133,7 @@ int dma_learn(struct dma_table *table, bool machine, bool (*known)(uint16_t domi
 			learn(table, (uint16_t)(end + i), &table->ask[i], known);
 	}
 	dma_flush_drops(table);
-	return map_own(table, own);
+	return map_own(table, ref);
 }
 
 void dma_clear(struct dma_table *table) {

@@ -67,9 +67,10 @@ struct dma_table {
 void dma_init(struct dma_table *table, uint32_t cap, uint32_t first, uint32_t count, uint32_t own);
 /*
  * Nothing is pinned. Reads what is mapped; what belongs to domains that known()
- * does not know is unmapped. Then maps our own pages.
+ * does not know is unmapped. Then maps our own pages, which root grants from ref on.
  */
-int dma_learn(struct dma_table *table, bool machine, bool (*known)(uint16_t domid), void *own);
+int dma_learn(struct dma_table *table, bool machine, bool (*known)(uint16_t domid), uint32_t ref);
+#define DMA_ROOT 0U /* its domid */
 /* Forgets all pins and batches. Nothing is unmapped before dma_learn(). */
 void dma_freeze(struct dma_table *table);
 /* Unmaps everything that there is. */

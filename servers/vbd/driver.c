@@ -24,8 +24,7 @@ static bool known(uint16_t domid) {
 
 static void up(void *context) {
 	struct driver *driver = context;
-	int error =
-		dma_learn(&driver->dma, driver->blk.flags & BLK_PAGE_MACHINE, known, scan_buffer);
+	int error = dma_learn(&driver->dma, driver->blk.flags & BLK_PAGE_MACHINE, known, scan_ref);
 
 	if (error) log_print("%s: its window can't be used (%d)", driver->connection->peer, error);
 	driver->away_since = 0;

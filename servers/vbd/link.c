@@ -74,18 +74,12 @@ void link_notify(uint32_t port) { event_send(port); }
 int link_copy(uint16_t domid, uint32_t ref, void *to, uint32_t size) {
 	struct gnttab_copy op = {
 		.source = {.u.ref = ref, .domid = domid},
-		.dest = {.domid = DOMID_SELF},
+		.dest = {.u.ref = scan_ref + SCAN_COPY, .domid = DMA_ROOT},
 		.len = (uint16_t)size,
-		.flags = GNTCOPY_source_gref,
+		.flags = GNTCOPY_source_gref | GNTCOPY_dest_gref,
 	};
-	uint64_t frame = 0;
 	int64_t result;
 
-	/* What our page's frame is, a window has told; it stays so as long as we live. */
-	for (uint32_t i = 0; i < vbd.driver_count && !frame; i++)
-		frame = vbd.driver[i].dma.own_machine[SCAN_COPY] >> PAGE_SHIFT;
-	if (!frame) return -XEN_EAGAIN;
-	op.dest.u.gmfn = frame;
 	result = hypercall4(__HYPERVISOR_grant_table_op, GNTTABOP_copy, (uintptr_t)&op, 1, 0);
 	if (result || op.status) return -XEN_EINVAL;
 	memcpy(to, scan_buffer[SCAN_COPY], size);

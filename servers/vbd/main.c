@@ -45,13 +45,18 @@ static void open_config(void) {
 }
 
 static void open_lifeboat(void) {
-	uint32_t wrong;
+	const struct native_connection *c = rt_connection(SYSTEM_CONN_LIFEBOAT, 0);
+	const uint32_t records = DIV_UP(LIFEBOAT_DATA + sizeof(struct boat), PAGE_SIZE);
 	int error = lifeboat_open(&lifeboat, BOAT_LAYOUT, sizeof(struct boat));
+	uint32_t wrong;
 
-	if (error)
-		rt_panic("it has no lifeboat (%d): lifeboat_memory of %u KiB is needed", error,
-			 (uint32_t)(sizeof(struct boat) + PAGE_SIZE) / 1024);
+	if (error || c->ring_pages < records + SCAN_PAGES)
+		rt_panic("it has no lifeboat (%d): one of %u KiB is needed", error,
+			 (uint32_t)((records + SCAN_PAGES) * PAGE_SIZE / 1024));
 	vbd.boat = lifeboat.data;
+	scan_buffer = (void *)((uint8_t *)lifeboat.data - LIFEBOAT_DATA +
+			       (c->ring_pages - SCAN_PAGES) * PAGE_SIZE);
+	scan_ref = c->ring_ref + c->ring_pages - SCAN_PAGES;
 	wrong = boat_check(vbd.boat, vbd.config->disk_count, VBD_QUEUES);
 	if (wrong) log_print("%u records in the lifeboat make no sense", wrong);
 }

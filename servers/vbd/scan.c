@@ -3,7 +3,7 @@
  * Reads partition tables, for volumes that name partitions. One disk at a time,
  * one request at a time: the header, then the entries, in pieces that the disk
  * can do; if anything is wrong with them, the same of the backup at the disk's
- * end. The pages are the server's own, mapped in every driver's window.
+ * end. The pages lie in the lifeboat, and in every driver's window.
  */
 #include "vbd.h"
 
@@ -12,7 +12,8 @@
 
 #define TABLE_PAGES (GPT_TABLE_MAX / PAGE_SIZE)
 
-uint8_t scan_buffer[SCAN_PAGES][PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+uint8_t (*scan_buffer)[PAGE_SIZE];
+uint32_t scan_ref;
 
 enum scan_step { SCAN_IDLE, SCAN_HEADER, SCAN_TABLE };
 

@@ -346,10 +346,15 @@ void scan_abort(struct driver *driver);
 /* What found no room at the driver before may find it now. */
 void scan_retry(void);
 #define SCAN_TAG   0xfffeU /* in job_of_tag: a request of scan.c */
-/* Pages of our own, mapped in every window; the last is for copies of guests' pages. */
+/*
+ * Pages at the end of the lifeboat, mapped in every window; the last is for copies
+ * of guests' pages. Were they the server's own, its memory could not be taken
+ * back after its death before each driver's device has been stopped.
+ */
 #define SCAN_PAGES 18U
 #define SCAN_COPY  17U
-extern uint8_t scan_buffer[SCAN_PAGES][PAGE_SIZE];
+extern uint8_t (*scan_buffer)[PAGE_SIZE];
+extern uint32_t scan_ref; /* root's grant of the first of them */
 
 /* --- device.c --- */
 

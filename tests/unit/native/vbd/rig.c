@@ -6,7 +6,6 @@
 #include "libs/event/event.h"
 #include "libs/rt/time.h"
 #include "libs/xenbus/xenbus.h"
-#include "proto/xen/xen.h"
 
 struct vbd vbd;
 struct world *world;
@@ -73,7 +72,7 @@ int cap_dma_map(uint32_t slot, struct dma_map *maps, uint32_t count) {
 		CHECK(m->slot < WINDOW);
 		CHECK(!s->used);
 		m->status = -XEN_EINVAL;
-		if (m->domid != DOMID_SELF &&
+		if (m->domid != DMA_ROOT &&
 		    (guest >= GUESTS || m->what >= PAGES || !world->guest[guest].granted[m->what]))
 			continue;
 		*s = (struct world_slot){true, m->flags & DMA_READONLY, m->domid, m->what};
@@ -233,7 +232,10 @@ static uint8_t *reach(uint64_t address, bool write) {
 	CHECK((address >> 12) - 1 < WINDOW);
 	CHECK(s->used);
 	CHECK(!write || !s->readonly);
-	if (s->domid == DOMID_SELF) return (uint8_t *)(uintptr_t)s->what + address % PAGE_SIZE;
+	if (s->domid == DMA_ROOT) {
+		CHECK(s->what - scan_ref < SCAN_PAGES);
+		return world->scan[s->what - scan_ref] + address % PAGE_SIZE;
+	}
 	return world->guest[s->domid - FIRST_DOMID].page[s->what] + address % PAGE_SIZE;
 }
 
@@ -358,6 +360,8 @@ void rig_server(void) {
 	memset(reading, 0, sizeof(reading));
 	memset(published, 0, sizeof(published));
 	scan_abort(&vbd.driver[0]);
+	scan_buffer = world->scan;
+	scan_ref = 100;
 	vbd.now = rig_time;
 	vbd.job_cap = VBD_JOBS;
 	vbd.driver[0].connection = &start.connections[GUESTS];

@@ -44,6 +44,7 @@ struct world {
 	uint32_t backend[VBD_DEVICES], front[VBD_DEVICES];
 	struct front rings[VBD_DEVICES];
 	uint8_t disk[DISK_PAGES][PAGE_SIZE];
+	uint8_t scan[SCAN_PAGES][PAGE_SIZE]; /* of the lifeboat, too */
 	uint32_t dma_maps, dma_unmaps, notified;
 };
 extern struct world *world;
