@@ -24,8 +24,8 @@
 
 #define HEADER_BYTES 16U
 #define ID_BYTES     20U
-#define NAME_STEPS   1000U
-#define NAME_STEP_US 1000U
+#define NAME_STEPS   50000U
+#define NAME_STEP_US 20U
 #define SECTORS_PAGE 8U
 
 /* struct virtio_blk_config, Virtio 1.1, 5.2.4, as far as it is used */

@@ -162,6 +162,12 @@ void io_start(void) {
 	blk_server_work(&io);
 }
 
+void io_pause(uint64_t nanoseconds) {
+	uint64_t end = time_now() + nanoseconds;
+
+	while (time_now() < end) pump(end);
+}
+
 bool io_wait_up(uint64_t nanoseconds) {
 	uint64_t end = time_now() + nanoseconds;
 

@@ -40,6 +40,8 @@ uint32_t io_wait(int job);
 int io_wait_any(uint32_t *status);
 /* Begins a new session, as a server does that was started again. */
 void io_new_session(void);
+/* Handles what the driver sends for so long. */
+void io_pause(uint64_t nanoseconds);
 /* One request from beginning to end. */
 uint32_t io_do(uint8_t op, uint64_t sector, uint64_t count, const struct blk_segment *segments,
 	       uint32_t segment_count);
