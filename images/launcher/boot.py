@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from describe import program_finder
 from description import DescriptionError, compile_text, values
 from description.binary import Compiled
 
@@ -105,7 +106,8 @@ def _check(arguments: argparse.Namespace) -> Guest:
     )
 
 
-def _describe(guest: Guest) -> Compiled:
+def _describe(guest: Guest, built: Optional[Path]) -> Compiled:
+    """With the programs of `built`; before the build, as much as can be known without."""
     text = minimal.describe(
         minimal.guest(
             "guest", kernel=guest.kernel.absolute(), cmdline=guest.cmdline, memory=guest.memory,
@@ -115,19 +117,21 @@ def _describe(guest: Guest) -> Compiled:
         name="boot", raw="guest", disks=guest.disks,
     )
     try:
-        return compile_text(text, "the system of ./tessera boot", Path(), None)
+        finder = program_finder(built) if built else None
+        return compile_text(text, "the system of ./tessera boot", Path(), finder)
     except DescriptionError as error:
         raise Failure(str(error)) from error
 
 
 def run(arguments: argparse.Namespace) -> int:
     guest = _check(arguments)
-    compiled = _describe(guest)
+    compiled = _describe(guest, None)
     packages.require("build", "boot")
     with build.workspace() as name:
         folder = Path(name)
         launch.stage_kernels(compiled, folder)
         built = build.system()
+        compiled = _describe(guest, built)
         modules = launch.stage(compiled, built, folder)
         parts = machine.Machine(
             launch.memory_mib(compiled, launch.size_of(modules)),

@@ -71,7 +71,7 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"tessera: its disk {disk.driver} is {disk.file}", file=sys.stderr)
     end = machine.run(
         machine.Machine(
-            memory, out_dir() / "run.log", ["-cdrom", str(image.path)],
+            memory, out_dir() / "run.log", ["-cdrom", str(image.path), "-boot", "d"],
             machine=disks.machine_type(arguments.machine or fits.kind, iommu),
             extra=disks.qemu_arguments(image.attached, iommu) + arguments.qemu_arg,
         ),

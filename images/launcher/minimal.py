@@ -53,7 +53,6 @@ priority = 15
 [domain.vbd]
 serves = ["block", "disk"]
 lifeboat = "256K"
-memory = "4M"
 priority = 50
 [connection.vbdstore]
 protocol = "xenbus"

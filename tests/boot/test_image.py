@@ -17,9 +17,14 @@ READY = "tessera guest ready"
 BOCHS_SECONDS = 300
 
 
-def make(output: Path) -> Path:
+SMALL = TOP / "images" / "small.toml"  # a system without disks: every machine can boot it
+
+
+def make(output: Path, *description: Path) -> Path:
+    """The default system's image, or that of `description`."""
     result = subprocess.run(
-        [COMMAND, "build", "-o", output], capture_output=True, text=True, check=False, timeout=300
+        [COMMAND, "build", *description, "-o", output], capture_output=True, text=True,
+        check=False, timeout=600,
     )
     assert result.returncode == 0, result.stderr
     return output
@@ -28,7 +33,7 @@ def make(output: Path) -> Path:
 @functools.cache
 def image() -> Path:
     """One image for all tests of this run."""
-    return make(out_dir() / "test.iso")
+    return make(out_dir() / "test.iso", SMALL)
 
 
 class Build(unittest.TestCase):
