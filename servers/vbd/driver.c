@@ -75,8 +75,16 @@ const char *driver_open(struct driver *driver, const struct native_connection *c
 
 	driver->connection = connection;
 	driver->away_since = MAX(vbd.now, 1U);
-	if (!connection->dma_slot || cap_inspect(connection->dma_slot, &info) ||
-	    info.type != CAP_DMASPACE || info.count <= SCAN_PAGES)
+	if (!connection->dma_slot) {
+		/* root has said in the log what it looked for; the other disks are served. */
+		log_print("%s has no device: its disks are not served", connection->peer);
+		dma_init(&driver->dma, 0, 0, 0, 0);
+		driver->dma.frozen = false;
+		driver->given_up = true;
+		return NULL;
+	}
+	if (cap_inspect(connection->dma_slot, &info) || info.type != CAP_DMASPACE ||
+	    info.count <= SCAN_PAGES)
 		return "there is no window of its device for us";
 	dma_init(&driver->dma, connection->dma_slot, (uint32_t)info.first, (uint32_t)info.count,
 		 SCAN_PAGES);
