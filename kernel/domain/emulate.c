@@ -49,13 +49,23 @@ static u8 skip_prefixes(struct instruction *in) {
 	for (;;) {
 		u8 b = next(in);
 
-		if (b == 0x66) in->operand16 = true;
-		/* Repetition, and segments: 26, 2e, 36, 3e, 64, 65. */
-		if (b == 0x66 || (b & 0xfe) == 0xf2 || (b & 0xe7) == 0x26 || (b & 0xfe) == 0x64)
-			continue;
-		if ((b & 0xf0) != 0x40) return b;
-		in->rex = b;
-		return next(in);
+		switch (b) {
+		case 0x66: in->operand16 = true; break;
+		case 0xf2:
+		case 0xf3:
+		case 0x26:
+		case 0x2e:
+		case 0x36:
+		case 0x3e:
+		case 0x64:
+		case 0x65: break;
+		default:
+			if ((b & 0xf0) == 0x40) {
+				in->rex = b;
+				b = next(in);
+			}
+			return b;
+		}
 	}
 }
 

@@ -18,14 +18,14 @@ static ALWAYS_INLINE int side_acquire(struct domain *caller, const struct gnttab
 
 	if (!granted) {
 		if (unlikely(p->domid != DOMID_SELF)) {
-			status = grant_resolve(caller, p->domid, &s->granter);
+			status = grant_resolve(caller, p->domid, RIGHT_GRANT, &s->granter);
 			return status ? status : GNTST_permission_denied;
 		}
 		s->granter = NULL;
 		s->mfn = p->u.gmfn;
 		return grant_hold(caller, s->mfn, readonly);
 	}
-	status = grant_resolve(caller, p->domid, &s->granter);
+	status = grant_resolve(caller, p->domid, RIGHT_GRANT, &s->granter);
 	if (unlikely(status)) return status;
 	status = grant_pin(s->granter, p->u.ref, caller, readonly, &s->mfn);
 	if (unlikely(status)) return status;

@@ -62,7 +62,7 @@ static int map(struct vcpu *v, struct gnttab_map_grant_ref *op) {
 	int status;
 
 	if (unlikely(!(op->flags & KINDS))) return GNTST_bad_gntref;
-	status = grant_resolve(d, op->dom, &granter);
+	status = grant_resolve(d, op->dom, RIGHT_GRANT, &granter);
 	if (unlikely(status)) return status;
 	m = handle_take(d);
 	if (unlikely(!m)) return GNTST_no_device_space;

@@ -30,14 +30,14 @@
 static inline u32 *grant_head(struct domain *d, u32 ref) { return (u32 *)&d->grant_entries[ref]; }
 
 /* The domain that a grant operation names. */
-MUST_CHECK static inline int grant_resolve(struct domain *caller, u16 domid,
-					   struct domain **granter) {
+MUST_CHECK static inline int grant_resolve(struct domain *caller, u16 domid, u32 rights,
+					   struct domain **d) {
 	int error;
 
-	*granter = caller;
+	*d = caller;
 	if (domid == caller->id) return GNTST_okay;
-	*granter = cap_resolve_domid(caller, domid, RIGHT_GRANT, &error);
-	if (likely(*granter)) return GNTST_okay;
+	*d = cap_resolve_domid(caller, domid, rights, &error);
+	if (likely(*d)) return GNTST_okay;
 	return error == -EPERM ? GNTST_permission_denied : GNTST_bad_domain;
 }
 

@@ -36,13 +36,9 @@ static long op_setup_table(struct vcpu *v, void *element) {
 	struct gnttab_setup_table *op = element;
 	struct domain *d;
 	u64 i, mfn;
-	int error;
 
-	d = cap_resolve_domid(v->domain, op->dom, RIGHT_CONTROL, &error);
-	if (!d) {
-		op->status = error == -EPERM ? GNTST_permission_denied : GNTST_bad_domain;
-		return 0;
-	}
+	op->status = (int16_t)grant_resolve(v->domain, op->dom, RIGHT_CONTROL, &d);
+	if (op->status) return 0;
 	op->status = GNTST_general_error;
 	if (op->nr_frames > d->grant_frames_max) return 0;
 	lock_take(&d->grant_lock);
@@ -61,28 +57,21 @@ static long op_setup_table(struct vcpu *v, void *element) {
 
 static long op_query_size(struct vcpu *v, void *element) {
 	struct gnttab_query_size *op = element;
-	int error;
-	struct domain *d = cap_resolve_domid(v->domain, op->dom, RIGHT_INSPECT, &error);
+	struct domain *d;
 
-	if (d) {
-		op->nr_frames = d->grant_frames;
-		op->max_nr_frames = d->grant_frames_max;
-		op->status = GNTST_okay;
-	} else {
-		op->status = error == -EPERM ? GNTST_permission_denied : GNTST_bad_domain;
-	}
+	op->status = (int16_t)grant_resolve(v->domain, op->dom, RIGHT_INSPECT, &d);
+	if (op->status) return 0;
+	op->nr_frames = d->grant_frames;
+	op->max_nr_frames = d->grant_frames_max;
 	return 0;
 }
 
 /* There is no debug console to dump it on; guests that ask ignore the answer. */
 static long op_dump_table(struct vcpu *v, void *element) {
 	struct gnttab_dump_table *op = element;
-	int error;
+	struct domain *d;
 
-	if (cap_resolve_domid(v->domain, op->dom, RIGHT_DEBUG, &error))
-		op->status = GNTST_okay;
-	else
-		op->status = error == -EPERM ? GNTST_permission_denied : GNTST_bad_domain;
+	op->status = (int16_t)grant_resolve(v->domain, op->dom, RIGHT_DEBUG, &d);
 	return 0;
 }
 
@@ -90,7 +79,7 @@ static long op_dump_table(struct vcpu *v, void *element) {
 static long op_transfer(struct vcpu *v, void *element) {
 	struct gnttab_transfer *op = element;
 	struct domain *d;
-	int status = grant_resolve(v->domain, op->domid, &d);
+	int status = grant_resolve(v->domain, op->domid, RIGHT_GRANT, &d);
 
 	op->status = (int16_t)(status ? status : GNTST_permission_denied);
 	return 0;

@@ -27,19 +27,15 @@ static long block(struct vcpu *v) {
 	return 0;
 }
 
-static long shutdown(struct vcpu *v, u64 argument) {
+/* now: or only what its end is to be taken for. */
+static long shutdown(struct vcpu *v, u64 argument, bool now) {
 	struct sched_shutdown op;
 
 	if (copy_from_guest(&op, argument, sizeof(op))) return -EFAULT;
-	domain_shutdown(v->domain, (u8)op.reason);
-	return 0;
-}
-
-static long shutdown_code(struct vcpu *v, u64 argument) {
-	struct sched_shutdown op;
-
-	if (copy_from_guest(&op, argument, sizeof(op))) return -EFAULT;
-	v->domain->reason = (u8)op.reason;
+	if (now)
+		domain_shutdown(v->domain, (u8)op.reason);
+	else
+		v->domain->reason = (u8)op.reason;
 	return 0;
 }
 
@@ -64,15 +60,11 @@ static long poll(struct vcpu *v, u64 argument) {
 
 /* --- Watchdogs: a domain that does not look after them in time is ended --- */
 
-static void watchdog_expired(struct domain *d) { domain_shutdown(d, SHUTDOWN_watchdog); }
-
 static void watchdog_fire_0(struct timer *timer) {
-	watchdog_expired(container_of(timer, struct domain, watchdogs[0]));
+	domain_shutdown(container_of(timer, struct domain, watchdogs[0]), SHUTDOWN_watchdog);
 }
 
-static void watchdog_fire_1(struct timer *timer) {
-	watchdog_expired(container_of(timer, struct domain, watchdogs[1]));
-}
+static void watchdog_fire_1(struct timer *timer) { watchdog_fire_0(timer - 1); }
 
 static void watchdog_arm(struct domain *d, u32 index, u32 timeout) {
 	struct timer *timer = &d->watchdogs[index];
@@ -114,10 +106,10 @@ long do_sched_op(u64 command, u64 argument) {
 	switch (command) {
 	case SCHEDOP_yield: plan_yield(v->cpu); return 0;
 	case SCHEDOP_block: return block(v);
-	case SCHEDOP_shutdown: return shutdown(v, argument);
+	case SCHEDOP_shutdown: return shutdown(v, argument, true);
 	case SCHEDOP_poll: return poll(v, argument);
 	case SCHEDOP_remote_shutdown: return remote_shutdown(v, argument);
-	case SCHEDOP_shutdown_code: return shutdown_code(v, argument);
+	case SCHEDOP_shutdown_code: return shutdown(v, argument, false);
 	case SCHEDOP_watchdog: return watchdog(v->domain, argument);
 	case SCHEDOP_pin_override: return -EPERM;
 	default: return -ENOSYS;

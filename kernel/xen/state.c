@@ -191,17 +191,20 @@ static void load_user_gs(u16 selector) {
 }
 
 long do_set_segment_base(u64 which, u64 base) {
-	if ((u32)which == SEGBASE_GS_USER_SEL) {
-		load_user_gs((u16)base);
+	static const u32 msr[] = {
+		[SEGBASE_FS] = MSR_FS_BASE,
+		[SEGBASE_GS_USER] = MSR_KERNEL_GS_BASE,
+		[SEGBASE_GS_KERNEL] = MSR_GS_BASE,
+	};
+
+	if (likely((u32)which < ARRAY_SIZE(msr))) {
+		if (!guest_address_ok(base)) return -EINVAL;
+		wrmsr(msr[(u32)which], base);
 		return 0;
 	}
-	if (!guest_address_ok(base)) return -EINVAL;
-	switch ((u32)which) {
-	case SEGBASE_FS: wrmsr(MSR_FS_BASE, base); return 0;
-	case SEGBASE_GS_USER: wrmsr(MSR_KERNEL_GS_BASE, base); return 0;
-	case SEGBASE_GS_KERNEL: wrmsr(MSR_GS_BASE, base); return 0;
-	default: return -EINVAL;
-	}
+	if ((u32)which != SEGBASE_GS_USER_SEL) return -EINVAL;
+	load_user_gs((u16)base);
+	return 0;
 }
 
 /* --- Debug registers --- */
