@@ -212,7 +212,8 @@ def encode(system: System, folder: Path) -> Compiled:
         settings["exit_port"],
     )
     for module in modules.listed:
-        if module.kind != "program" and not module.source.startswith(("package:", "built:", "disk:")):
+        named = module.source.startswith(("package:", "built:", "disk:"))
+        if module.kind != "program" and not named:
             module.source = str(folder / module.source)
     return Compiled(
         settings["name"],

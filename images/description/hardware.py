@@ -270,7 +270,7 @@ class Virtual:
 
 
 def virtual_device(value: Any) -> Virtual:
-    expected = '"xvda", "xvda1", "sda", "hda" or alike'
+    expected = '"xvda", "xvda1", "sda", "hdc" or alike'
     text = value if isinstance(value, str) else ""
     match = re.fullmatch(r"(xvd|sd|hd)([a-z]{1,2})(\d{0,3})", text)
     if not match:
