@@ -176,7 +176,7 @@ NATIVE_KEYS = {
     "irqs": Key(values.items(values.integer(0, 255), "interrupt numbers"), []),
     "mmio": Key(values.items(values.device_memory, "device memory ranges"), []),
     "device": Key(hardware.device),
-    "lifeboat": Key(values.pages(4 << 10, 1 << 20), 0),
+    "lifeboat": Key(values.pages(4 << 10, 2 << 20), 0),
     "log": Key(values.choice(*LOG_RIGHTS), "write"),
     **_common(100, ("stop", "restart", "restart")),
 }

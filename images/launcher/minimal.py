@@ -33,6 +33,7 @@ client = "console"
 STORE = """
 [domain.store]
 serves = ["store"{xenbus}]
+lifeboat = "1M"
 priority = 30
 {more}
 """

@@ -19,7 +19,7 @@
 #define MAX_CPU   4096U
 #define MAX_PAGES (1ULL << 35) /* what the M2P can number */
 
-#define LIFEBOAT_MAX 256U   /* pages */
+#define LIFEBOAT_MAX 512U   /* pages */
 #define DMA_UNIT     512U   /* slots */
 #define DMA_MAX      65536U /* slots */
 

@@ -99,8 +99,8 @@ void boat_rollback(uint32_t mark) {
 /* --- layout --- */
 
 #define GUEST_BLOCKS        1024U
-#define GUEST_BLOCKS_LEAST  96U
-#define NATIVE_FACTOR       3U /* a native has devices of many guests */
+#define GUEST_BLOCKS_LEAST  192U /* a home, watches, some devices, a transaction */
+#define NATIVE_FACTOR       3U   /* a native has devices of many guests */
 #define GUEST_EVENTS        64U
 #define NATIVE_EVENTS       256U
 #define GUEST_WATCHES       128U
@@ -109,9 +109,14 @@ void boat_rollback(uint32_t mark) {
 #define NATIVE_TRANSACTIONS 10U
 #define STORE_BLOCKS        8U /* directories above the homes */
 #define STORE_BLOCKS_EACH   4U /* for each client: what lies outside of its home */
+/*
+ * The log holds the largest step: the end of a home of which everybody who may
+ * read it watches every node. A step that is larger all the same is refused.
+ */
 #define LOG_BASE            32768U
 #define LOG_PER_FREE        (sizeof(struct block_header) + 8)
-#define LOG_PER_WATCH       128U /* of an event, or a flag */
+#define LOG_PER_EVENT       112U
+#define LOG_PER_FLAG        32U
 
 uint32_t boat_watch_quota(const struct client *client) {
 	return client->is_guest ? GUEST_WATCHES : NATIVE_WATCHES;
@@ -126,6 +131,7 @@ static uint64_t plan(struct boat *b, const struct boat_peer *peers, uint32_t cou
 		     uint32_t guest_blocks) {
 	uint32_t store_blocks = STORE_BLOCKS + STORE_BLOCKS_EACH * count;
 	uint64_t blocks = store_blocks + 1, log = LOG_BASE;
+	uint32_t guests = 0;
 
 	memset(b, 0, sizeof(*b));
 	b->account[ACCOUNT_STORE].quota = store_blocks;
@@ -136,8 +142,12 @@ static uint64_t plan(struct boat *b, const struct boat_peer *peers, uint32_t cou
 		b->account[ACCOUNT(i)].quota = own;
 		b->account[ACCOUNT_EVENTS(i)].quota = events;
 		blocks += own + events;
-		log += (uint64_t)LOG_PER_WATCH *
-		       (peers[i].is_guest ? GUEST_WATCHES : NATIVE_WATCHES);
+		/* Of the guests, those whom a node's permissions can name. */
+		guests += peers[i].is_guest;
+		if (!peers[i].is_guest)
+			log += NATIVE_EVENTS * LOG_PER_EVENT + NATIVE_WATCHES * LOG_PER_FLAG;
+		else if (guests < STORE_PERMS)
+			log += GUEST_EVENTS * LOG_PER_EVENT + GUEST_WATCHES * LOG_PER_FLAG;
 	}
 	log += (uint64_t)guest_blocks * NATIVE_FACTOR * LOG_PER_FREE;
 	b->client_count = count;

@@ -49,19 +49,35 @@ static bool request_is_complete(const struct client *client) {
 	return in_got(client) == sizeof(header) + header.len;
 }
 
+/* To and from a ring of bytes, from the index on. */
+static void copy_in(char ring[XENSTORE_RING_SIZE], uint32_t index, const uint8_t *from,
+		    uint32_t count) {
+	uint32_t start = index % XENSTORE_RING_SIZE, first = MIN(count, XENSTORE_RING_SIZE - start);
+
+	memcpy(ring + start, from, first);
+	memcpy(ring, from + first, count - first);
+}
+
+static void copy_out(uint8_t *to, const char ring[XENSTORE_RING_SIZE], uint32_t index,
+		     uint32_t count) {
+	uint32_t start = index % XENSTORE_RING_SIZE, first = MIN(count, XENSTORE_RING_SIZE - start);
+
+	memcpy(to, ring + start, first);
+	memcpy(to + first, ring, count - first);
+}
+
 static bool send(struct connection *c) {
 	struct client *client = c->client;
 	uint32_t used = client->rsp_prod - load(&c->ring->rsp_cons);
 	uint32_t sent = client->rsp_prod - client->out_start;
-	uint32_t count = MIN(client->out_length - sent, XENSTORE_RING_SIZE - used);
+	uint32_t count;
 
 	if (used > XENSTORE_RING_SIZE) {
 		broken(c, XENSTORE_ERROR_RINGIDX);
 		return false;
 	}
-	for (uint32_t i = 0; i < count; i++)
-		c->ring->rsp[(client->rsp_prod + i) & (XENSTORE_RING_SIZE - 1)] =
-			(char)client->out[sent + i];
+	count = MIN(client->out_length - sent, XENSTORE_RING_SIZE - used);
+	copy_in(c->ring->rsp, client->rsp_prod, client->out + sent, count);
 	if (!count) return false;
 	boat_store(&client->rsp_prod, client->rsp_prod + count);
 	publish(&c->ring->rsp_prod, client->rsp_prod);
@@ -87,10 +103,7 @@ static bool receive(struct connection *c) {
 	if (!count) return false;
 	/* A ring that was full: the client may wait to be told of room. */
 	c->notify |= available == XENSTORE_RING_SIZE;
-	for (uint32_t i = 0; i < count; i++)
-		client->in[got + i] =
-			*(volatile uint8_t *)&c->ring
-				 ->req[(client->req_cons + i) & (XENSTORE_RING_SIZE - 1)];
+	copy_out(client->in + got, c->ring->req, client->req_cons, count);
 	if (got < sizeof(header) && got + count == sizeof(header)) {
 		in_header(client, &header);
 		if (header.len > XENSTORE_PAYLOAD_MAX) {
