@@ -17,6 +17,8 @@
  * one, is GONE.
  *
  * A request is one command in one of the port's slots, whose number is the NCQ tag.
+ * The first queued one after a reset runs alone: QEMU's adapter clears, with its bit,
+ * those of commands that the reset has ended.
  * Queued and other commands do not mix in a disk: when the first of the waiting
  * ones is of the other kind, the port runs empty first. Not queued: one at a time.
  *
@@ -89,7 +91,7 @@ struct ahci_port {
 	bool has_pages;
 	bool is_disk;         /* it has been in RUN */
 	bool want_log;        /* STOP: ask the disk which command failed */
-	uint64_t said;     /* when the log was last told of an error */
+	uint64_t said;        /* when the log was last told of an error */
 	uint32_t tries;       /* to come up */
 	uint32_t failures;    /* recoveries since a request was answered */
 	uint32_t limit;       /* slots in use at most */
@@ -97,6 +99,7 @@ struct ahci_port {
 	uint32_t unsent;      /* of them: the adapter has not been told */
 	bool queued;          /* they are NCQ commands */
 	bool alone;           /* the one that is issued tolerates no other */
+	bool fresh;           /* no queued command has been begun since the link came up */
 	uint16_t first, last; /* requests that wait for a slot; BLK_TAGS: none */
 	struct ahci_identity identity;
 	struct ahci_slot slot[AHCI_SLOTS];
@@ -119,6 +122,7 @@ struct ahci {
 	struct ahci_memory memory;
 	uint32_t registers; /* bytes of them that are mapped */
 	uint32_t use;       /* ports that the driver may use, as a mask */
+	uint32_t expected;  /* disks that a predecessor had, 0 = not known */
 	uint64_t timeout;   /* ns, of a command */
 
 	enum ahci_state state;
@@ -127,7 +131,7 @@ struct ahci {
 	uint32_t resets;                /* since a request was answered well */
 	const char *why;                /* DEAD: the reason */
 	bool running;                   /* DEAD: it could not be stopped, and may still do DMA */
-	bool known;                     /* all ports have been looked at once */
+	bool known;                     /* the disks have been numbered */
 	uint32_t capabilities, implemented;
 	uint32_t pages_used;
 	struct ahci_port port[AHCI_PORTS];
@@ -140,7 +144,7 @@ struct ahci {
 	uint32_t recoveries, timeouts, short_transfers;
 };
 
-/* All of struct ahci but host, memory, registers, use and timeout is zero. */
+/* All of struct ahci but host, memory, registers, use, expected and timeout is zero. */
 void ahci_start(struct ahci *ahci, uint64_t now);
 void ahci_interrupt(struct ahci *ahci, uint64_t now);
 /* When ahci->wake has come. */

@@ -87,11 +87,20 @@ static void after_reset(struct ahci *ahci, uint64_t now) {
 	}
 }
 
-/* The first time that no port is on its way any more, the disks are numbered. */
+/*
+ * The disks are numbered once, when no port is on its way any more. A successor
+ * that has found as many as its predecessor had need not wait for empty ports.
+ */
 static void number_disks(struct ahci *ahci) {
+	bool settled = true;
+	uint32_t found = 0;
+
 	if (ahci->known || ahci->state != AHCI_RUN) return;
-	for (uint32_t i = 0; i < AHCI_PORTS; i++)
-		if (!port_settled(&ahci->port[i])) return;
+	for (uint32_t i = 0; i < AHCI_PORTS; i++) {
+		settled &= port_settled(&ahci->port[i]);
+		found += ahci->port[i].state == PORT_RUN;
+	}
+	if (!settled && (!ahci->expected || found < ahci->expected)) return;
 	ahci->known = true;
 	for (uint8_t i = 0; i < AHCI_PORTS && ahci->disk_count < BLK_MAX_DISKS; i++)
 		if (ahci->port[i].state == PORT_RUN) ahci->disk_port[ahci->disk_count++] = i;

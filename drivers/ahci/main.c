@@ -160,6 +160,7 @@ void native_main(void) {
 	control_init(NULL, NULL);
 	error = blk_driver_attach(&blk, 0, &ops, NULL);
 	if (error) rt_panic("it has no connection to a disk server (%d)", error);
+	ahci.expected = blk.page->disk_count; /* root's page: what is left of a predecessor */
 	pci_open(&pci, 0);
 	ahci.registers = (uint32_t)MIN(pci.device->function.bar[BAR].size, REGISTERS);
 	registers = pci_map_bar(&pci, BAR, 0, ahci.registers);

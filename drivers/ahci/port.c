@@ -198,7 +198,7 @@ static void work_identify(struct ahci *ahci, struct ahci_port *port, uint64_t no
 	}
 	port->identity = identity;
 	port->limit = identity.depth ? MIN(identity.depth, CAP_SLOTS(ahci->capabilities)) : 1;
-	port->is_disk = true;
+	port->is_disk = port->fresh = true;
 	port->tries = 0;
 	set_state(port, PORT_RUN, now, 0);
 	port->wake = 0;
@@ -264,7 +264,7 @@ static void work_run(struct ahci *ahci, struct ahci_port *port, uint64_t now) {
 			request_done(ahci, port, ~slots);
 	}
 	if (is & (IS_TASK_FILE | IS_FATAL)) {
-		port->want_log = __builtin_popcount(port->issued) > 1;
+		port->want_log = port->issued & (port->issued - 1); /* more than one */
 		if (!port->want_log)
 			request_blame(ahci, port, port->issued, BLK_STATUS_IO,
 				      port_read(ahci, port, PORT_TFD));

@@ -40,9 +40,13 @@ static bool may_join(const struct ahci_port *port, const struct ahci_request *r)
 	return port->queued && !port->alone && !r->alone && command_is_queued(port, r);
 }
 
+static uint32_t free_slots(const struct ahci_port *port) {
+	return ~port->issued & (uint32_t)((1ULL << port->limit) - 1);
+}
+
 static void issue(struct ahci *ahci, struct ahci_port *port, uint16_t tag, uint64_t now) {
 	struct ahci_request *r = &ahci->requests[tag];
-	uint32_t slot = (uint32_t)__builtin_ctz(~port->issued);
+	uint32_t slot = (uint32_t)__builtin_ctz(free_slots(port));
 	uint32_t status = command_of_request(ahci, port, slot, r);
 
 	if (status) {
@@ -52,7 +56,8 @@ static void issue(struct ahci *ahci, struct ahci_port *port, uint16_t tag, uint6
 	port->slot[slot] = (struct ahci_slot){.tag = tag, .deadline = now + ahci->timeout};
 	if (!port->issued) {
 		port->queued = command_is_queued(port, r);
-		port->alone = r->alone;
+		port->alone = r->alone || (port->queued && port->fresh);
+		if (port->queued) port->fresh = false;
 	}
 	port->issued |= 1U << slot;
 	port->unsent |= 1U << slot;
@@ -64,7 +69,7 @@ static void issue(struct ahci *ahci, struct ahci_port *port, uint16_t tag, uint6
 void request_pump(struct ahci *ahci, struct ahci_port *port, uint64_t now) {
 	if (port->state != PORT_RUN) return;
 	while (port->first != BLK_TAGS && may_join(port, &ahci->requests[port->first]) &&
-	       (uint32_t)__builtin_popcount(port->issued) < port->limit) {
+	       free_slots(port)) {
 		uint16_t tag = port->first;
 
 		dequeue_first(ahci, port);

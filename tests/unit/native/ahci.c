@@ -156,6 +156,18 @@ static void comes_up(void) {
 	start();
 	CHECK(ahci.disk_count == 1 && last - before < SECOND / 1000 && !ahci.wake);
 	CHECK(fake.accesses < 200);
+	/* Or as many as there were before. */
+	setup(32);
+	ahci.expected = 1;
+	ahci_start(&ahci, now);
+	run(now + SECOND / 1000);
+	CHECK(ahci.known && ahci.disk_count == 1);
+	run(now + SECOND);
+	CHECK(ahci.disk_count == 1 && !ahci.wake);
+	setup(32);
+	ahci.expected = 2;
+	start();
+	CHECK(ahci.known && ahci.disk_count == 1);
 	/* More disks than the driver can have. */
 	setup(32);
 	fake.pi = UINT32_MAX;
@@ -297,7 +309,7 @@ static void batches(void) {
 	ahci_kick(&ahci);
 	CHECK(fake.issues == 1);
 	go(SECOND / 2);
-	CHECK(answered == 200 && fake.issues == DIV_UP(200, 32) && fake.queued == 200);
+	CHECK(answered == 200 && fake.issues == 1 + DIV_UP(199, 32) && fake.queued == 200);
 	CHECK(ahci.wake);
 	run(now + 2 * SECOND);
 	CHECK(!ahci.wake);
@@ -417,6 +429,20 @@ static void wrong_tags(void) {
 	CHECK(answered == 2);
 }
 
+/* The fake checks that a queued command's bit is still set when it is carried out. */
+static void late_completions(void) {
+	setup(32);
+	fake.port[1].late = true;
+	start();
+	for (uint16_t tag = 0; tag < 20; tag++) ask(tag, BLK_OP_READ, tag * 8, tag, 1);
+	go(SECOND);
+	CHECK(answered == 20 && !failed(20));
+	fake.port[1].stuck = true;
+	for (uint16_t tag = 0; tag < 20; tag++) ask(tag, BLK_OP_READ, tag * 8, tag, 1);
+	go(12 * SECOND);
+	CHECK(answered == 40 && !failed(20) && ahci.recoveries == 1);
+}
+
 static void hangs(void) {
 	up(32);
 	fake.port[1].stuck = true;
@@ -532,6 +558,7 @@ static const struct test tests[] = {
 	{"errors cost the one that failed, after a second try", errors},
 	{"short transfers", short_transfers},
 	{"completions of what was not asked", wrong_tags},
+	{"completions that a reset left behind", late_completions},
 	{"commands that never end", hangs},
 	{"a disk or the adapter goes away", goes_away},
 	{"lost interrupts", loses_interrupts},

@@ -33,6 +33,8 @@ struct fake_port {
 	uint32_t log_lie; /* it says that it was this one, + 1 */
 	bool stuck;       /* does nothing until the link is reset */
 	bool always_stuck;
+	bool late;      /* the first completion after a reset is said of all slots */
+	bool said_late; /* it has been */
 	bool never_ready, never_stops, halves;
 	uint32_t gone_bits; /* completes what was not asked: these slots */
 };
@@ -59,6 +61,7 @@ static void fake_link(struct fake_port *p) {
 	p->tfd = 0x7f;
 	p->sig = UINT32_MAX;
 	p->sact = p->ci = p->first_error = 0;
+	p->said_late = !p->late;
 	p->stuck = p->always_stuck;
 	p->ssts = p->kind == FAKE_EMPTY ? 0 : p->kind == FAKE_DEAD_LINK ? 1 : 0x123;
 	if (p->ssts == 0x123) fake_interrupt(p, 1U << 22);
@@ -345,7 +348,8 @@ static void fake_slot(struct fake_port *p, uint32_t slot) {
 	p->ci &= ~(1U << slot);
 	p->tfd = good ? 0x50 : 0x4041;
 	if (good) {
-		p->sact &= ~(1U << slot);
+		p->sact &= p->said_late ? ~(1U << slot) : 0;
+		p->said_late |= fis[2] >> 4 == 6;
 		fake_interrupt(p, 1U << (fis[2] >> 4 == 6 ? 3 : 0));
 	} else {
 		if (p->sact & 1U << slot && !p->first_error) p->first_error = slot + 1;
