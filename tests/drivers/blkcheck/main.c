@@ -5,7 +5,8 @@
  * to the disk.
  *
  * Every sector that it writes says which one it is and in which round it was
- * written, so a misplaced, torn or stale one is found.
+ * written, so a misplaced, torn or stale one is found. A check that wants a larger
+ * disk is left out.
  *
  * Arguments: restart=A,B,..  under load these domains are killed in turn, three kills
  *                            (needs a control connection)
@@ -113,19 +114,24 @@ static const char *most_segments(void) {
 /* Segments of one sector at odd places, in one block-aligned request. */
 static const char *odd_segments(void) {
 	struct blk_segment segments[PAGE_COUNT];
+	uint32_t count = (uint32_t)MIN(PAGE_COUNT, disk.sectors);
+	uint64_t sector = disk.sectors >= 72 ? 64 : 0;
 
-	if (disk.max_segments < PAGE_COUNT) return NULL;
+	if (disk.max_segments < count) return NULL;
 	round_number++;
-	for (uint32_t i = 0; i < PAGE_COUNT; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		uint32_t offset = (PAGE_COUNT - 1 - i) * BLK_SECTOR;
 
-		stamp(io_page(i) + offset, 64 + i, round_number);
+		stamp(io_page(i) + offset, sector + i, round_number);
 		segments[i] = io_segment(i, offset, BLK_SECTOR);
 	}
-	if (io_do(BLK_OP_WRITE, 64, PAGE_COUNT, segments, PAGE_COUNT)) return "write";
-	segments[0] = io_segment(20, 0, PAGE_SIZE);
-	if (io_do(BLK_OP_READ, 64, PAGE_COUNT, segments, 1)) return "read";
-	return page_is_stamped(20, 64, round_number) ? NULL : "content";
+	if (io_do(BLK_OP_WRITE, sector, count, segments, count)) return "write";
+	segments[0] = io_segment(20, 0, count * BLK_SECTOR);
+	if (io_do(BLK_OP_READ, sector, count, segments, 1)) return "read";
+	for (uint32_t i = 0; i < count; i++)
+		if (!is_stamped(io_page(20) + i * BLK_SECTOR, sector + i, round_number))
+			return "content";
+	return NULL;
 }
 
 static const char *last_page(void) {
@@ -390,17 +396,18 @@ static const struct {
 	const char *name;
 	check run;
 	bool writes;
+	uint64_t needs; /* sectors of the disk */
 } checks[] = {
-	{"one block", one_block, true},
-	{"as many segments as it takes", most_segments, true},
-	{"segments of a sector", odd_segments, true},
-	{"the last page", last_page, true},
-	{"out of range", out_of_range, false},
-	{"flush", flush, false},
-	{"write zeroes", write_zeroes, true},
-	{"discard", discard, true},
-	{"deep queue", deep_queue, true},
-	{"new sessions under load", new_sessions, true},
+	{"one block", one_block, true, 2},
+	{"as many segments as it takes", most_segments, true, 8},
+	{"segments of a sector", odd_segments, true, 2},
+	{"the last page", last_page, true, 8},
+	{"out of range", out_of_range, false, 0},
+	{"flush", flush, false, 0},
+	{"write zeroes", write_zeroes, true, 808},
+	{"discard", discard, true, 1032},
+	{"deep queue", deep_queue, true, 1024},
+	{"new sessions under load", new_sessions, true, 1024},
 };
 
 static void run_checks(void) {
@@ -408,7 +415,8 @@ static void run_checks(void) {
 	uint64_t total;
 
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
-		if (!checks[i].writes || !is_readonly()) report(checks[i].name, checks[i].run());
+		if ((!checks[i].writes || !is_readonly()) && disk.sectors >= checks[i].needs)
+			report(checks[i].name, checks[i].run());
 	if (is_readonly()) report("read-only", readonly());
 	if (rt_argument("restart", victims, sizeof(victims))) report("restart", restart());
 	if (rt_argument("bench", text, sizeof(text)) && rt_number(text, &total) && total) {
