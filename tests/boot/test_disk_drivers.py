@@ -130,8 +130,10 @@ class VirtioBlk(Drivers):
         self.assertIn("blocks of 4096", log)
 
     def test_iommu(self) -> None:
-        log = self.survives("virtio_blk", self.DEVICE, *IOMMU,
-                            "-device", "virtio-blk-pci,drive=d0,iommu_platform=on,disable-legacy=on")
+        log = self.survives(
+            "virtio_blk", self.DEVICE, *IOMMU, "-device",
+            "virtio-blk-pci,drive=d0,iommu_platform=on,disable-legacy=on",
+        )
         self.assertIn("root: the IOMMU enforces DMA and interrupts", log)
         self.assertNotIn("blocked", log)
 
