@@ -7,11 +7,16 @@
  *   - lists are whole; rights and ranges shrink on the way down; depth is bounded;
  *   - capabilities to a domain are as many as it counts;
  *   - the extents are disjoint and still all memory; owners, counts, reserves agree;
- *   - an enabled port range has its capability; no lock is left taken.
+ *   - an enabled port range has its capability; no lock is left taken;
+ *   - what a DmaSpace says is mapped is held, and its owner's.
  * At the end everything is destroyed and reclaimed, and all memory is free, zero,
  * and one domain's again.
  */
 #include "machine.h"
+
+#include "iommu/dma.h"
+#include "iommu/vtd.h"
+#include "proto/xen/grant.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +28,8 @@
 #define MEMORY  2U
 #define PORTS   3U
 #define IRQS    4U
+#define REFS    4U
+#define BATCH   5U
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -70,6 +77,7 @@ static u64 argument(const struct domain *caller, char kind) {
 	case 'm': return slot_of(caller, CAP_MEMORY);
 	case 'p': return slot_of(caller, CAP_IOPORTS);
 	case 'i': return slot_of(caller, CAP_IRQ);
+	case 'v': return slot_of(caller, CAP_DMASPACE);
 	case 's': return byte() % SLOTS;
 	case 'r': return byte() % 4 ? 0x7f : byte();
 	case 'f': return byte() % 4 ? MEMORY_SPARE : byte();
@@ -108,6 +116,55 @@ static void set_context(struct domain *caller) {
 	invoke(caller, DOMAIN_SET_CONTEXT, argument(caller, 'd'), byte() % 3, (u64)&context, 0, 0);
 }
 
+static bool is_owned_by(mfn_t mfn, const struct domain *d) {
+	const struct frame *f = mfn_to_frame(mfn);
+
+	return f->owner == d->mfn && (f->state & FRAME_OWNED) && !(f->state & FRAME_CORE);
+}
+
+/* Somebody grants a frame, mostly one of his own; the reference. */
+static u32 grant_something(const struct domain *d, u16 to) {
+	u32 mfn = byte() % RAM, i = byte() % 16 ? 0 : RAM, ref = byte() % REFS;
+
+	for (; i < RAM && !is_owned_by(mfn, d); i++) mfn = (mfn + 1) % RAM;
+	d->grant_entries[ref] =
+		(u64)mfn << 32 | (u32)to << 16 | (byte() % 16 ? GTF_permit_access : byte());
+	return ref;
+}
+
+/* The functions of a bus with two of them. */
+static void create_space(void) {
+	struct dmaspace_create c = {
+		.source = byte() % 2, .slots = byte() % 16 ? 512 : byte(), .name = "fuzzed"};
+
+	invoke(root, MEMORY_CREATE_DMASPACE, argument(root, 'm'), argument(root, 'e'), (u64)&c, 0,
+	       0);
+}
+
+/* Slots near the ends of ranges, of which the narrow ones are all within the first 40. */
+static void use_space(struct domain *caller) {
+	struct dma_map maps[BATCH];
+	u32 slots[BATCH], n = byte() % (BATCH + 1), i;
+	u64 space = argument(caller, 'v');
+
+	for (i = 0; i < n; i++) {
+		const struct domain *granter = some_domain();
+
+		slots[i] = byte() % 42;
+		maps[i] = (struct dma_map){.slot = slots[i],
+					   .domid = granter->id,
+					   .flags = (u16)(byte() % 8 ? byte() % 2 : byte()),
+					   .what = byte() % (REFS + 1)};
+		if (byte() % 8) maps[i].what = grant_something(granter, caller->id);
+	}
+	switch (byte() % 5) {
+	case 0: invoke(caller, DMA_UNMAP, space, (u64)slots, n, 0, 0); break;
+	case 1: invoke(caller, DMA_READ, space, byte(), (u64)maps, n, 0); break;
+	case 2: invoke(caller, DMA_INFO, space, (u64)maps, 0, 0, 0); break;
+	default: invoke(caller, DMA_MAP, space, (u64)maps, n, 0, 0);
+	}
+}
+
 /* A mapping comes or goes, or a page travels between domain and reserve. */
 static void touch_frame(void) {
 	struct domain *d = some_domain();
@@ -134,6 +191,7 @@ static const struct {
 	u8 operation;
 	char kinds[6];
 } operations[] = {
+	{CAP_COPY, "vernn"},       {DOMAIN_CAP, "dvsr-"},     {DMA_EMPTY, "v-----"},
 	{CAP_COPY, "perss"},       {CAP_COPY, "ierss"},       {CAP_COPY, "der--"},
 	{CAP_MOVE, "se---"},       {CAP_DELETE, "s----"},     {CAP_REVOKE, "s----"},
 	{MEMORY_SPLIT, "mne--"},   {MEMORY_SPLIT, "mne--"},   {MEMORY_MERGE, "mm---"},
@@ -142,7 +200,7 @@ static const struct {
 	{DOMAIN_PAUSE, "d----"},   {DOMAIN_RESET, "d----"},   {DOMAIN_DESTROY, "d----"},
 	{DOMAIN_OFFER, "dnn--"},   {DOMAIN_CAP, "ddsr-"},     {DOMAIN_CAP, "dpsr-"},
 	{DOMAIN_CAP, "disr-"},     {DOMAIN_WATCH, "dn---"},   {IRQ_BIND, "ins--"},
-	{IOPORTS_ENABLE, "p----"}, {0x71, "sssss"},
+	{IOPORTS_ENABLE, "p----"}, {0x7f, "sssss"},
 };
 
 static void call_something(struct domain *caller) {
@@ -166,6 +224,12 @@ static void operate(void) {
 		create();
 	else if (what < 32)
 		set_context(caller);
+	else if (what < 36)
+		create_space();
+	else if (what < 40)
+		grant_something(caller, (u16)(byte() % (DOMAINS + 1)));
+	else if (what >= 208)
+		use_space(caller);
 	else if (what < 64)
 		touch_frame();
 	else if (what == 64)
@@ -219,6 +283,10 @@ static void check_frame(const struct cap *m, mfn_t mfn, u32 pages[], u32 spare[]
 	const struct frame *f = mfn_to_frame(mfn);
 	u16 id;
 
+	if (m->state == MEMORY_STATE_OBJECT && m->flags & CAP_F_SPACE) {
+		CHECK(mfn > m->first || f->state == FRAME_CORE);
+		return;
+	}
 	if (m->state == MEMORY_STATE_OBJECT) {
 		CHECK(!m->domain || mfn - m->first >= m->domain->size_frames ||
 		      (f->state & FRAME_CORE));
@@ -231,6 +299,31 @@ static void check_frame(const struct cap *m, mfn_t mfn, u32 pages[], u32 spare[]
 		spare[id]++;
 	else
 		pages[id]++;
+}
+
+static void check_space(const struct dmaspace *s) {
+	u32 mapped = 0, slot;
+
+	CHECK(!s->leaves == !iommu.levels);
+	for (slot = 0; slot < s->slots; slot++) {
+		const struct dma_record *r = &s->records[slot];
+		const struct frame *f = mfn_to_frame(r->mfn);
+		u64 access = r->flags & DMA_READONLY ? 1 : 3;
+
+		CHECK(!r->behind);
+		if (s->leaves)
+			CHECK(s->leaves[slot] ==
+			      (r->owner ? (u64)r->mfn << PAGE_SHIFT | access : 0));
+		if (!r->owner) continue;
+		mapped++;
+		CHECK((f->state & FRAME_OWNED) && f->owner == r->owner && !(f->state & FRAME_CORE));
+		CHECK((f->state & FRAME_REF_MASK) > 1 &&
+		      domain_by_mfn(r->owner)->grant_pins[r->what]);
+		if (access == 3)
+			CHECK(frame_type_of(f->state) == TYPE_WRITABLE &&
+			      (f->state & FRAME_COUNT_MASK));
+	}
+	CHECK(s->mapped == mapped);
 }
 
 static void check(void) {
@@ -246,6 +339,8 @@ static void check(void) {
 
 		if (m->type != CAP_MEMORY) continue;
 		total += m->count;
+		if (m->state == MEMORY_STATE_OBJECT && m->flags & CAP_F_SPACE)
+			check_space(m->space);
 		for (i = 0; i < m->count; i++) {
 			CHECK(!seen[m->first + i]++);
 			check_frame(m, m->first + i, pages, spare);
@@ -284,7 +379,8 @@ static void take_all_back(void) {
 		if (root->caps[slot].type == CAP_MEMORY &&
 		    root->caps[slot].state == MEMORY_STATE_OBJECT)
 			machine_invoke(root, CAP_REVOKE, slot, 0, 0, 0, 0);
-	for (round = 0; round < 2; round++)
+	/* DmaSpaces let go of frames, then these are nobody's, then the domains can go. */
+	for (round = 0; round < 3; round++)
 		for (slot = 1; slot < SLOTS; slot++)
 			if (root->caps[slot].type == CAP_MEMORY)
 				machine_invoke(root, MEMORY_RECLAIM, slot, 0, 0, 0, 0);
@@ -297,16 +393,28 @@ static void take_all_back(void) {
 	CHECK(!root->pages && !root->spare && !root->extents);
 }
 
+/* Frames of root's own, and a DmaSpace that may reach them. */
+static void start_with_space(void) {
+	struct dmaspace_create c = {.source = 1, .slots = 512, .name = "fuzzed"};
+	const u64 count = root->caps[MEMORY].count;
+
+	CHECK(machine_invoke(root, MEMORY_SPLIT, MEMORY, count - 20, SLOTS - 1, 0, 0) == 0);
+	CHECK(machine_invoke(root, MEMORY_SPLIT, SLOTS - 1, 10, SLOTS - 2, 0, 0) == 0);
+	CHECK(machine_invoke(root, MEMORY_GIVE, SLOTS - 2, 0, 0, 0, 0) == 0);
+	CHECK(machine_invoke(root, MEMORY_CREATE_DMASPACE, SLOTS - 1, SLOTS - 3, (u64)&c, 0, 0) ==
+	      0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	input = data;
 	input_end = data + size;
 	machine_init(RAM);
 	root = machine_root(SLOTS);
 	root->maximum_pages = 100;
-	CHECK(cap_boot(root, PORTS, CAP_IOPORTS, 0, 0x10000, 0));
-	CHECK(cap_boot(root, IRQS, CAP_IRQ, 0, 24, 0));
+	if (byte() % 2) iommu = (struct iommu){.levels = 3, .domains = 2};
 	first_frame = root->caps[MEMORY].first;
 	all_frames = root->caps[MEMORY].count;
+	if (byte() % 2) start_with_space();
 	check();
 	while (input < input_end) {
 		operate();
