@@ -40,7 +40,7 @@ static void command_ps(struct domain *to) {
 	const char *trust = devices_trust();
 
 	reply(to, "%-15s %5s %-8s %8s %8s %5s%s\n", "NAME", "DOMID", "STATE", "MIB", "CPU-MS",
-	      "AGAIN", trust ? "  DEVICE" : "");
+	      "AGAIN", description.device_count ? "  DEVICE" : "");
 	for (uint32_t i = 0; i < description.domain_count; i++) reply_domain(to, &domains[i]);
 	if (trust) reply(to, "%s\n", trust);
 	reply(to, "%lu MiB of memory are free\n", memory_free_frames() / 256);
