@@ -20,7 +20,7 @@
 #define MAX_TIMEOUT     600U
 #define REGISTERS       0x1100U
 #define BAR             5U
-#define QUIESCE_TIME    MILLISECONDS(200)
+#define QUIESCE_TIME    MILLISECONDS(50)
 
 static struct ahci ahci;
 static struct pci pci;

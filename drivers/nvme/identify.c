@@ -36,6 +36,7 @@ bool nvme_parse_controller(struct nvme *nvme, const uint8_t data[PAGE_SIZE]) {
 	if (limit && limit < 8) nvme->max_bytes = (uint32_t)PAGE_SIZE << limit;
 	nvme->optional = (uint16_t)number(data, 520, 2);
 	nvme->cache = data[525] & 1;
+	nvme->sgl = data[536] & 3;
 	text(nvme->serial, sizeof(nvme->serial), data + 4, 20);
 	return true;
 }

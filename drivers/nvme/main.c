@@ -18,7 +18,7 @@
 #define DEFAULT_TIMEOUT 15U /* seconds */
 #define MAX_TIMEOUT     600U
 #define REGISTERS       0x2000U
-#define QUIESCE_TIME    MILLISECONDS(200)
+#define QUIESCE_TIME    MILLISECONDS(50)
 
 static struct nvme nvme;
 static struct pci pci;

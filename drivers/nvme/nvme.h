@@ -12,10 +12,9 @@
  * state has a deadline. Commands are begun in READY only; requests that come
  * earlier wait.
  *
- * A request is one or more commands, since a PRP list (a page-sized pointer for
- * each page but the first and last) cannot say every list of segments, and a
- * controller limits what one command moves. A command is known by its queue and
- * its slot there; the other bits of its identifier count the slot's uses, so a
+ * A request is one or more commands, since a PRP list (whole pages but for the ends)
+ * cannot say every list of segments, and a controller limits what one moves. A command is known by
+ * its queue and its slot there; the other bits of its identifier count the slot's uses, so a
  * completion that comes late, or twice, is recognised.
  *
  * Retry rule: a request whose command failed with 'retry' allowed, or timed out,
@@ -35,6 +34,7 @@
 #define NVME_TICK        1000000000U /* ns between looks at a controller that works */
 #define NVME_PRPS        256U        /* of one command: PRP 1 and a list of half a page */
 #define NVME_LIST_BYTES  2048U
+#define NVME_SGLS        (NVME_LIST_BYTES / 16U)
 #define NVME_ADMIN_PAGES 3U                            /* commands, completions, identify data */
 #define NVME_QUEUE_PAGES (2U + DIV_UP(NVME_SLOTS, 2U)) /* commands, completions, PRP lists */
 #define NVME_PAGES       (NVME_ADMIN_PAGES + NVME_MAX_QUEUES * NVME_QUEUE_PAGES)
@@ -131,6 +131,7 @@ struct nvme {
 	uint32_t max_bytes; /* of one command */
 	uint16_t optional;  /* ONCS */
 	bool cache;         /* volatile */
+	bool sgl;           /* it takes scatter gather lists */
 	char serial[21];
 	uint32_t queue_count;
 	struct nvme_queue admin, queue[NVME_MAX_QUEUES];
@@ -201,15 +202,17 @@ void nvme_fail_all(struct nvme *nvme, uint32_t status);
 /* The deadline of a command has passed. */
 bool nvme_overdue(const struct nvme *nvme, uint64_t now);
 
-/* prp.c: how much of the request one command can do, and its PRPs. */
+/* prp.c: how much of the request one command can do, and its PRPs or descriptors. */
 struct nvme_piece {
 	uint32_t segments; /* 0: not even one block */
 	uint32_t bytes;
-	uint32_t prps;
+	uint32_t entries;
 	uint64_t first; /* PRP 1; the others are in list[] */
 };
 struct nvme_piece nvme_prps(const struct blk_segment *segments, uint32_t count, uint32_t max_bytes,
 			    uint32_t block, uint64_t list[NVME_PRPS - 1]);
+struct nvme_piece nvme_sgls(const struct blk_segment *segments, uint32_t count, uint32_t max_bytes,
+			    uint32_t block, struct nvme_sgl list[NVME_SGLS]);
 
 /* identify.c: what the controller says about itself. False: it makes no sense, *why says what. */
 bool nvme_parse_controller(struct nvme *nvme, const uint8_t data[PAGE_SIZE]);

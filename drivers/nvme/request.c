@@ -92,21 +92,40 @@ static void *list_of(struct nvme *nvme, const struct nvme_queue *queue, uint32_t
 	return (uint8_t *)nvme_page(nvme, page) + offset;
 }
 
-static bool make_data(struct nvme *nvme, struct nvme_queue *queue, struct nvme_request *r,
-		      uint32_t slot, struct nvme_command *command) {
-	const struct nvme_namespace *space = &nvme->namespaces[r->request.disk];
+/* The data pointer for as much of the request as one command can do. */
+static struct nvme_piece point(struct nvme *nvme, struct nvme_queue *queue,
+			       const struct nvme_request *r, uint32_t slot,
+			       struct nvme_command *command) {
+	const struct blk_segment *segments = r->segments + r->segment;
+	uint32_t left = r->request.segments - r->segment;
+	uint32_t block = nvme->namespaces[r->request.disk].disk.block;
 	uint64_t address;
 	uint64_t *list = list_of(nvme, queue, slot, &address);
-	struct nvme_piece piece =
-		nvme_prps(r->segments + r->segment, r->request.segments - r->segment,
-			  nvme->max_bytes, space->disk.block, list);
+	struct nvme_piece piece = nvme_prps(segments, left, nvme->max_bytes, block, list);
+
+	if (!piece.segments && nvme->sgl) {
+		piece = nvme_sgls(segments, left, nvme->max_bytes, block, (struct nvme_sgl *)list);
+		command->flags = COMMAND_SGL;
+		command->sgl = (struct nvme_sgl){
+			.address = address,
+			.length = piece.entries * (uint32_t)sizeof(struct nvme_sgl),
+			.type = SGL_LAST_SEGMENT,
+		};
+		return piece;
+	}
+	command->prp1 = piece.first;
+	if (piece.entries == 2) command->prp2 = list[0];
+	if (piece.entries > 2) command->prp2 = address;
+	return piece;
+}
+
+static bool make_data(struct nvme *nvme, struct nvme_queue *queue, struct nvme_request *r,
+		      uint32_t slot, struct nvme_command *command) {
+	struct nvme_piece piece = point(nvme, queue, r, slot, command);
 
 	if (!piece.segments) return false;
 	command->opcode = r->request.op == BLK_OP_READ ? NVM_READ : NVM_WRITE;
-	command->prp1 = piece.first;
-	if (piece.prps == 2) command->prp2 = list[0];
-	if (piece.prps > 2) command->prp2 = address;
-	set_blocks(space, command, r, piece.bytes / BLK_SECTOR);
+	set_blocks(&nvme->namespaces[r->request.disk], command, r, piece.bytes / BLK_SECTOR);
 	r->segment += piece.segments;
 	r->sectors += piece.bytes / BLK_SECTOR;
 	return true;

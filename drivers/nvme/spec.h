@@ -31,12 +31,27 @@
 #define CSTS_READY 1U
 #define CSTS_FATAL 2U
 
+struct nvme_sgl { /* scatter gather list descriptor */
+	uint64_t address;
+	uint32_t length;
+	uint8_t reserved[3];
+	uint8_t type;
+};
+#define SGL_DATA         0x00U
+#define SGL_LAST_SEGMENT 0x30U
+#define COMMAND_SGL      0x40U /* flags: the data pointer is one descriptor */
+
 struct nvme_command {
 	uint8_t opcode, flags;
 	uint16_t id;
 	uint32_t nsid;
 	uint64_t reserved, metadata;
-	uint64_t prp1, prp2;
+	union {
+		struct {
+			uint64_t prp1, prp2;
+		};
+		struct nvme_sgl sgl;
+	};
 	uint32_t cdw10, cdw11, cdw12, cdw13, cdw14, cdw15;
 };
 
@@ -52,6 +67,7 @@ struct nvme_range { /* of Dataset Management */
 	uint64_t lba;
 };
 
+_Static_assert(sizeof(struct nvme_sgl) == 16, "nvme_sgl layout");
 _Static_assert(sizeof(struct nvme_command) == 64, "nvme_command layout");
 _Static_assert(sizeof(struct nvme_completion) == 16, "nvme_completion layout");
 _Static_assert(sizeof(struct nvme_range) == 16, "nvme_range layout");

@@ -72,6 +72,7 @@ static void identify(void) {
 		page[513] = 0x44;
 		page[77] = byte() % 10;
 		page[520] = byte();
+		page[536] = byte();
 		break;
 	case STEP_LIST:
 		for (uint32_t i = byte() % 12; i; i--) page[i * 4 - 4] = (uint8_t)i;

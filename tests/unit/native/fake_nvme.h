@@ -26,7 +26,7 @@ static struct {
 	struct fake_queue queue[FAKE_QUEUES];
 	uint32_t max_queues, mdts, oncs, vwc, spaces;
 	uint64_t blocks;
-	uint32_t shift, metadata, protect;
+	uint32_t shift, metadata, protect, sgls, sgl_commands;
 	struct {
 		uint64_t lba;
 		uint8_t data[4096];
@@ -140,6 +140,7 @@ static void fake_identify(const struct nvme_command *c) {
 		put(data, 516, fake.spaces, 4);
 		put(data, 520, fake.oncs, 2);
 		data[525] = (uint8_t)fake.vwc;
+		data[536] = (uint8_t)fake.sgls;
 		break;
 	case IDENTIFY_LIST:
 		for (uint32_t i = 0; i < fake.spaces; i++) put(data, i * 4, i + 1, 4);
@@ -201,6 +202,23 @@ static uint8_t *fake_prp(const struct nvme_command *c, uint32_t done, uint32_t *
 	return fake_dma(entry, *length);
 }
 
+/* The same for a list of descriptors. */
+static uint8_t *fake_sgl(const struct nvme_command *c, uint32_t done, uint32_t *length) {
+	CHECK(fake.sgls && c->sgl.type == 0x30 && c->sgl.length <= 2048);
+	for (uint32_t i = 0; i < c->sgl.length / 16; i++) {
+		struct nvme_sgl entry;
+
+		memcpy(&entry, fake_dma(c->sgl.address + i * 16, 16), 16);
+		CHECK(entry.type == 0 && entry.length);
+		*length = entry.length;
+		if (!done) return fake_dma(entry.address, entry.length);
+		CHECK(done >= entry.length);
+		done -= entry.length;
+	}
+	CHECK(!"the list is long enough");
+	return NULL;
+}
+
 static uint8_t *fake_block(uint64_t lba) {
 	uint32_t n = lba % FAKE_BLOCKS;
 
@@ -213,9 +231,11 @@ static void fake_transfer(const struct nvme_command *c, uint64_t lba) {
 	uint32_t total = ((c->cdw12 & 0xffff) + 1) << fake.shift, done = 0, length;
 	uint32_t block = 1U << fake.shift;
 
+	fake.sgl_commands += c->flags == 0x40;
 	CHECK(!fake.mdts || total <= PAGE_SIZE << fake.mdts);
 	while (done < total) {
-		uint8_t *at = fake_prp(c, done, &length);
+		uint8_t *at =
+			c->flags & 0x40 ? fake_sgl(c, done, &length) : fake_prp(c, done, &length);
 
 		for (uint32_t i = 0; i < length; i++) {
 			uint32_t byte = done + i;

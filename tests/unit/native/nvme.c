@@ -299,6 +299,17 @@ static void large_blocks(void) {
 	nvme_submit(&nvme, &request, segments, now);
 	run(now + 1000);
 	CHECK(answers[1] == 1 && status[1] == BLK_STATUS_RANGE);
+	/* But a scatter gather list can. */
+	setup(2);
+	fake.shift = 12;
+	fake.sgls = 1;
+	start();
+	request.tag = 2;
+	nvme_submit(&nvme, &request, segments, now);
+	nvme_kick(&nvme);
+	run(now + 1000);
+	CHECK(answers[2] == 1 && !status[2] && fake.sgl_commands == 1);
+	CHECK(fake_block(2)[0] == 7 && fake_block(3)[4095] == 7);
 }
 
 /* More than fits the queue; the doorbell is rung once for what was asked together. */
