@@ -169,3 +169,16 @@ class Devices(unittest.TestCase):
         self.assertIn("root: pci: given up after 5 restarts", log)
         self.assertRegex(log, r"root: disk1: its device .* is not known: the bus domain is given "
                               r"up; it is not started")
+
+    def test_a_device_that_reaches_for_the_core(self) -> None:
+        """The IOMMU blocks it; the driver is named and ended, and given up in the end."""
+        driver = ("rogue", "rogue", "vendor = 0x1234, device = 0x11e8")
+        with system(described(driver), "-device", "edu", kind="q35", iommu=True) as console:
+            log = logged(console, r"rogue: given up after 5 restarts")
+            self.command(console, "ps")
+            console.expect(r"^rogue +\d+ given up .*00:0\d\.0 1234:11e8 msi$")
+        self.assertRegex(log, r"dma: rogue \(00:0\d\.0\) tried to write 0x100000: blocked")
+        blamed = re.findall(r"root: rogue: crashed: its device 00:0\d\.0 tried to write 0x100\w{3}, "
+                            r"which is not its own \(\d+ blocked\)", log)
+        self.assertEqual(len(blamed), 6, log[-3000:])
+        self.assertEqual(log.count("about to write over the core"), 6)
