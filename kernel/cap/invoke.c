@@ -10,8 +10,6 @@
 #include "cap/invoke.h"
 #include "domain/domain.h"
 #include "entry/hypercall.h"
-#include "iommu/dma.h"
-#include "mem/memory.h"
 
 #define ANY_TYPE CAP_TYPES       /* any capability */
 #define ANY_SLOT (CAP_TYPES + 1) /* or an empty slot */

@@ -53,31 +53,24 @@ u64 dmaspace_frames(const struct dmaspace_create *create) {
 	return iommu.levels ? size + create->slots / PTES_PER_TABLE + iommu.levels - 1 : size;
 }
 
-static struct dmaspace *find(u32 source) {
+/* By its function, or by its id. */
+static struct dmaspace *find(u32 source, u32 id) {
 	struct dmaspace *s = spaces;
 
-	while (s && s->source != source) s = s->next;
+	while (s && s->source != source && s->id != id) s = s->next;
 	return s;
 }
 
 /* The lowest id that is free; 0 is the hardware's own. */
 static u32 free_id(void) {
-	const struct dmaspace *s = spaces;
 	u32 id = 1;
 
-	while (s) {
-		if (s->id == id) {
-			id++;
-			s = spaces;
-		} else {
-			s = s->next;
-		}
-	}
+	while (find(SOURCE_ANY, id)) id++;
 	return id;
 }
 
 int dmaspace_check(u32 source) {
-	if (find(source)) return -EEXIST;
+	if (find(source, 0)) return -EEXIST;
 	return iommu.levels && free_id() >= iommu.domains ? -ENOSPC : 0;
 }
 
@@ -352,7 +345,7 @@ void dma_fault(u32 source, u64 address, u32 reason, bool write) {
 	struct dmaspace *s;
 
 	lock_take(&spaces_lock);
-	s = find(source);
+	s = find(source, 0);
 	if (s) {
 		s->faults++;
 		s->last_address = address;

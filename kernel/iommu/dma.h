@@ -16,8 +16,6 @@
 #include "cap/cap.h"
 #include "mem/paging.h"
 
-struct invocation;
-
 /* One slot; all zero: empty. */
 struct dma_record {
 	u64 what;   /* grant reference, or the virtual address at which its owner had it */
@@ -56,12 +54,5 @@ void dmaspace_dissolve(struct dmaspace *s) REQUIRES(tree_lock);
 
 /* The IOMMU has blocked an access; reason is its own number. */
 void dma_fault(u32 source, u64 address, u32 reason, bool write);
-
-/* The DMA_* invocations (proto/cap/cap.h). */
-long dma_op_map(struct invocation *in) REQUIRES(tree_lock);
-long dma_op_unmap(struct invocation *in) REQUIRES(tree_lock);
-long dma_op_read(struct invocation *in) REQUIRES(tree_lock);
-long dma_op_empty(struct invocation *in) REQUIRES(tree_lock);
-long dma_op_info(struct invocation *in) REQUIRES(tree_lock);
 
 #endif

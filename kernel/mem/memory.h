@@ -9,16 +9,6 @@
 #include "cap/cap.h"
 #include "mem/frame.h"
 
-struct invocation;
-
-/* The MEMORY_* invocations (proto/cap/cap.h); dispatched by cap/invoke.c. */
-long memory_split(struct invocation *in) REQUIRES(tree_lock);
-long memory_merge(struct invocation *in) REQUIRES(tree_lock);
-long memory_give(struct invocation *in) REQUIRES(tree_lock);
-long memory_reclaim(struct invocation *in) REQUIRES(tree_lock);
-long memory_create_domain(struct invocation *in) REQUIRES(tree_lock);
-long memory_create_dmaspace(struct invocation *in) REQUIRES(tree_lock);
-
 /* Free frames become the core's, for an object made of them; and the way back. */
 void frames_claim(mfn_t mfn, u64 count);
 void frames_disclaim(mfn_t mfn, u64 count);
