@@ -221,7 +221,7 @@ def encode(system: System, folder: Path) -> Compiled:
         modules.listed,
         settings["log"],
         sum(guest["memory"] for guest in system.guests),
-        sum(native["memory"] for native in system.natives),
+        sum(native["memory"] + native["lifeboat"] for native in system.natives),
         disks.physical(system),
         {guest.name: guest for guest in system.guests},
         machine.machine(system, folder),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Commands from a domain that the description lets command root: one line each,
- * checked like any input, answered with text that ends with CONTROL_REPLY_END.
+ * checked like any input, answered with text that ends with CONTROL_REPLY_END. A
+ * list is longer than the ring of answers may be: it goes on when there is room.
  */
 #include "devices.h"
 #include "libs/cap/cap.h"
@@ -10,11 +11,12 @@
 #include "root.h"
 
 #define MAX_PER_EVENT CONTROL_COMMANDS
+#define LINE_SIZE     160U
 
 static void reply(struct domain *to, const char *format, ...) PRINTF(2);
 
 static void reply(struct domain *to, const char *format, ...) {
-	char text[160];
+	char text[LINE_SIZE];
 	va_list arguments;
 	size_t length;
 
@@ -36,14 +38,37 @@ static void reply_domain(struct domain *to, const struct domain *domain) {
 	      info.run_ns / 1000000, domain->restarts_total, device[0] ? "  " : "", device);
 }
 
-static void command_ps(struct domain *to) {
+/* Line n of the list of all domains; false: that was the last one. */
+static bool list_line(struct domain *to, uint32_t n) {
 	const char *trust = devices_trust();
 
-	reply(to, "%-15s %5s %-8s %8s %8s %5s%s\n", "NAME", "DOMID", "STATE", "MIB", "CPU-MS",
-	      "AGAIN", description.device_count ? "  DEVICE" : "");
-	for (uint32_t i = 0; i < description.domain_count; i++) reply_domain(to, &domains[i]);
-	if (trust) reply(to, "%s\n", trust);
-	reply(to, "%lu MiB of memory are free\n", memory_free_frames() / 256);
+	if (n == 0) {
+		reply(to, "%-15s %5s %-8s %8s %8s %5s%s\n", "NAME", "DOMID", "STATE", "MIB",
+		      "CPU-MS", "AGAIN", description.device_count ? "  DEVICE" : "");
+	} else if (n <= description.domain_count) {
+		reply_domain(to, &domains[n - 1]);
+	} else {
+		if (trust) reply(to, "%s\n", trust);
+		reply(to, "%lu MiB of memory are free\n", memory_free_frames() / 256);
+		return false;
+	}
+	return true;
+}
+
+/* As much of a list as there is room for. */
+static void go_on(struct domain *to) {
+	static const char end = CONTROL_REPLY_END;
+
+	while (to->listing && ring_want_space(&to->reply, 2 * LINE_SIZE)) {
+		if (list_line(to, to->listing - 1)) {
+			to->listing++;
+			continue;
+		}
+		ring_put(&to->reply, &end, 1);
+		to->listing = 0;
+	}
+	ring_publish(&to->reply);
+	wiring_kick(to);
 }
 
 static struct domain *find(const char *name) {
@@ -61,15 +86,12 @@ static const struct {
 	{"clear", supervise_clear},
 };
 
+/* Its answer, but for that of ps. */
 static void execute(struct domain *from, char *line) {
 	char *name = line;
 
 	while (*name && *name != ' ') name++;
 	if (*name) *name++ = '\0';
-	if (!strcmp(line, "ps")) {
-		command_ps(from);
-		return;
-	}
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
 		struct domain *domain = find(name);
 		const char *why;
@@ -87,13 +109,20 @@ void command_serve(struct domain *domain) {
 	static const char end = CONTROL_REPLY_END;
 	char line[CONTROL_COMMAND_SIZE];
 
-	for (uint32_t i = 0; i < MAX_PER_EVENT && ring_get(&domain->command, line, 1); i++) {
+	if (domain->listing) go_on(domain);
+	for (uint32_t i = 0;
+	     i < MAX_PER_EVENT && !domain->listing && ring_get(&domain->command, line, 1); i++) {
 		line[sizeof(line) - 1] = '\0';
 		ring_release(&domain->command);
+		if (!strcmp(line, "ps")) {
+			domain->listing = 1;
+			go_on(domain);
+			continue;
+		}
 		execute(domain, line);
 		ring_put(&domain->reply, &end, 1);
 		ring_publish(&domain->reply);
 		wiring_kick(domain);
 	}
-	if (ring_want_data(&domain->command)) event_again(domain->control_port);
+	if (!domain->listing && ring_want_data(&domain->command)) event_again(domain->control_port);
 }

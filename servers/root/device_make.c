@@ -57,8 +57,11 @@ static uint32_t messages_left(void) {
 }
 
 static const char *make_interrupts(struct device *device) {
+	uint32_t later = description.device_count - (uint32_t)(device - devices) - 1;
 	uint32_t left = messages_left(), count;
 
+	/* Each gets one before anybody gets a second. */
+	left = left > later ? left - later : MIN(left, 1U);
 	device->irq_kind = functions_irq(&device->function, MIN(device->d->interrupts, left),
 					 left > 0, &count);
 	device->irq_count = count;

@@ -67,6 +67,7 @@ struct domain {
 	uint64_t control_mfn;
 	uint32_t control_pages, control_ref, control_port;
 	struct ring command, reply;
+	uint32_t listing; /* command.c: next line of a list, counted from 1; 0 = none */
 	uint32_t lifeboat_ref, config_ref, config_size;
 	struct device *device; /* devices.c; NULL = none */
 

@@ -178,7 +178,7 @@ class Devices(unittest.TestCase):
             self.command(console, "ps")
             console.expect(r"^rogue +\d+ given up .*00:0\d\.0 1234:11e8 msi$")
         self.assertRegex(log, r"dma: rogue \(00:0\d\.0\) tried to write 0x100000: blocked")
-        blamed = re.findall(r"root: rogue: crashed: its device 00:0\d\.0 tried to write 0x100\w{3}, "
-                            r"which is not its own \(\d+ blocked\)", log)
+        blamed = re.findall(r"root: rogue: crashed: its device 00:0\d\.0 tried to write "
+                            r"0x100\w{3}, which is not its own \(\d+ blocked\)", log)
         self.assertEqual(len(blamed), 6, log[-3000:])
         self.assertEqual(log.count("about to write over the core"), 6)
