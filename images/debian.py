@@ -39,7 +39,8 @@ echo '/dev/xvda / ext4 errors=remount-ro 0 1' >"$1/etc/fstab"
 """
 
 # Who sits at the console is root and has no password. Nothing asks the network by
-# itself, as there is none. An empty machine-id is filled in at the first boot.
+# itself, as there is none. An empty machine-id is filled in at the first boot. On a
+# busy machine that emulates, 90 seconds are not enough for udev to find the console.
 AFTER = """\
 set -e
 echo debian >"$1/etc/hostname"
@@ -49,6 +50,9 @@ for timer in apt-daily apt-daily-upgrade; do
     ln -sf /dev/null "$1/etc/systemd/system/$timer.timer"
 done
 : >"$1/etc/machine-id"
+mkdir -p "$1/etc/systemd/system.conf.d"
+printf '[Manager]\nDefaultDeviceTimeoutSec=15min\nDefaultTimeoutStartSec=15min\n' \
+    >"$1/etc/systemd/system.conf.d/slow.conf"
 rm -f "$1/etc/resolv.conf"
 mkdir -p "$1/boot/grub"
 cat >"$1/boot/grub/grub.cfg" <<'END'

@@ -243,12 +243,12 @@ class Wrong(unittest.TestCase):
         with folder() as where:
             image = where / "disk.img"
             diskimage.write_table(image, [Partition("root", ALIGNMENT, 4 << 20)], SMALL)
-            self.guests('disk = "disk0"\npartition = "home"', image, 'vbd: .*lost.*home')
+            self.guests('disk = "disk0"\npartition = "home"', image, 'vbd: volume lost .*: no partition has this name')
 
     def test_no_partition_table(self) -> None:
         with folder() as where:
             self.guests('disk = "disk0"\npartition = "home"', blank(where / "disk.img"),
-                        "vbd: .*lost")
+                        "vbd: volume lost .*: no partition table")
 
     def test_broken_partition_table(self) -> None:
         with folder() as where:
@@ -258,12 +258,13 @@ class Wrong(unittest.TestCase):
                 for place in (1024 + 32, SMALL - 33 * 512 + 32):  # both copies of the entries
                     file.seek(place)
                     file.write(b"\xff" * 8)
-            self.guests('disk = "disk0"\npartition = "root"', image, "vbd: .*lost")
+            self.guests('disk = "disk0"\npartition = "root"', image,
+                        "vbd: volume lost .*: the partition table's entries have a wrong checksum")
 
     def test_too_small(self) -> None:
         with folder() as where:
             self.guests('disk = "disk0"\nfirst = 0\nsize = "1G"', blank(where / "disk.img"),
-                        "vbd: .*lost")
+                        "vbd: volume lost .*: the disk is too small for it")
 
     def test_missing_file(self) -> None:
         """Named by the check of the description, with the volume."""
