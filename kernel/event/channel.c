@@ -215,7 +215,7 @@ bool virq_bound(struct domain *d, u32 port, u32 virq) {
 	       d->channels[port].virq == virq;
 }
 
-/* --- The operations of event_channel_op --- */
+/* --- The operations of event_channel_op; what comes back is in the argument --- */
 
 static long op_send(struct domain *d, u32 port) {
 	struct channel *c;
@@ -243,7 +243,8 @@ static long op_send(struct domain *d, u32 port) {
  * Offering a port needs no authority over the peer: it is inert until the peer
  * binds it, and for that the peer needs a capability to this domain.
  */
-static long op_alloc_unbound(struct domain *d, struct evtchn_alloc_unbound *op) {
+static long op_alloc_unbound(struct domain *d, void *argument) {
+	struct evtchn_alloc_unbound *op = argument;
 	int error;
 	long port;
 	struct domain *owner = cap_resolve_domid(d, op->dom, RIGHT_CONTROL, &error);
@@ -262,7 +263,8 @@ static long op_alloc_unbound(struct domain *d, struct evtchn_alloc_unbound *op) 
 	return 0;
 }
 
-static long op_bind_interdomain(struct domain *d, struct evtchn_bind_interdomain *op) {
+static long op_bind_interdomain(struct domain *d, void *argument) {
+	struct evtchn_bind_interdomain *op = argument;
 	int error;
 	long port;
 	struct domain *remote = cap_resolve_domid(d, op->remote_dom, RIGHT_EVENT, &error);
@@ -289,7 +291,8 @@ static long op_bind_interdomain(struct domain *d, struct evtchn_bind_interdomain
 	return 0;
 }
 
-static long op_bind_virq(struct domain *d, struct evtchn_bind_virq *op) {
+static long op_bind_virq(struct domain *d, void *argument) {
+	struct evtchn_bind_virq *op = argument;
 	struct vcpu *v;
 	long port = -EEXIST;
 
@@ -309,7 +312,8 @@ static long op_bind_virq(struct domain *d, struct evtchn_bind_virq *op) {
 	return 0;
 }
 
-static long op_bind_ipi(struct domain *d, struct evtchn_bind_ipi *op) {
+static long op_bind_ipi(struct domain *d, void *argument) {
+	struct evtchn_bind_ipi *op = argument;
 	long port;
 
 	if (!domain_vcpu(d, op->vcpu)) return -ENOENT;
@@ -321,7 +325,14 @@ static long op_bind_ipi(struct domain *d, struct evtchn_bind_ipi *op) {
 	return 0;
 }
 
-static long op_close(struct domain *d, u32 port) {
+/* Lines are bound by capability: IRQ_BIND. */
+static long op_bind_pirq(struct domain *d, void *argument) {
+	(void)d, (void)argument;
+	return -EPERM;
+}
+
+static long op_close(struct domain *d, void *argument) {
+	u32 port = ((struct evtchn_close *)argument)->port;
 	long status = -EINVAL;
 
 	if (!port_ok(d, port)) return status;
@@ -334,7 +345,8 @@ static long op_close(struct domain *d, u32 port) {
 	return status;
 }
 
-static long op_status(struct domain *caller, struct evtchn_status *op) {
+static long op_status(struct domain *caller, void *argument) {
+	struct evtchn_status *op = argument;
 	int error;
 	struct channel c;
 	struct domain *d = cap_resolve_domid(caller, op->dom, RIGHT_INSPECT, &error);
@@ -359,7 +371,8 @@ static long op_status(struct domain *caller, struct evtchn_status *op) {
 	return 0;
 }
 
-static long op_bind_vcpu(struct domain *d, const struct evtchn_bind_vcpu *op) {
+static long op_bind_vcpu(struct domain *d, void *argument) {
+	const struct evtchn_bind_vcpu *op = argument;
 	struct channel *c;
 	long status = 0;
 
@@ -377,14 +390,17 @@ static long op_bind_vcpu(struct domain *d, const struct evtchn_bind_vcpu *op) {
 	return status;
 }
 
-static long op_unmask(struct domain *d, u32 port) {
+static long op_unmask(struct domain *d, void *argument) {
+	u32 port = ((struct evtchn_unmask *)argument)->port;
+
 	if (!port_ok(d, port)) return -EINVAL;
 	atomic_and(&d->shared->evtchn_mask[port / 64], ~(1UL << port % 64));
 	channel_redeliver(d, port);
 	return 0;
 }
 
-static long op_reset(struct domain *caller, u16 domid) {
+static long op_reset(struct domain *caller, void *argument) {
+	u16 domid = ((struct evtchn_reset *)argument)->dom;
 	int error;
 	struct domain *d = cap_resolve_domid(caller, domid, RIGHT_CONTROL, &error);
 
@@ -392,62 +408,35 @@ static long op_reset(struct domain *caller, u16 domid) {
 	return channel_reset(d) ? hypercall_restart() : 0;
 }
 
-union event_op {
-	struct evtchn_alloc_unbound alloc_unbound;
-	struct evtchn_bind_interdomain bind_interdomain;
-	struct evtchn_bind_virq bind_virq;
-	struct evtchn_bind_pirq bind_pirq;
-	struct evtchn_bind_ipi bind_ipi;
-	struct evtchn_close close;
-	struct evtchn_status status;
-	struct evtchn_bind_vcpu bind_vcpu;
-	struct evtchn_unmask unmask;
-	struct evtchn_reset reset;
+/* What is not there: guests fall back from the FIFO ABI to this one. */
+static const struct event_operation {
+	long (*handler)(struct domain *d, void *argument);
+	u8 size;
+	bool result; /* written back */
+} operations[] = {
+	[EVTCHNOP_bind_interdomain] = {op_bind_interdomain, sizeof(struct evtchn_bind_interdomain),
+				       true},
+	[EVTCHNOP_bind_virq] = {op_bind_virq, sizeof(struct evtchn_bind_virq), true},
+	[EVTCHNOP_bind_pirq] = {op_bind_pirq, sizeof(struct evtchn_bind_pirq), false},
+	[EVTCHNOP_close] = {op_close, sizeof(struct evtchn_close), false},
+	[EVTCHNOP_status] = {op_status, sizeof(struct evtchn_status), true},
+	[EVTCHNOP_alloc_unbound] = {op_alloc_unbound, sizeof(struct evtchn_alloc_unbound), true},
+	[EVTCHNOP_bind_ipi] = {op_bind_ipi, sizeof(struct evtchn_bind_ipi), true},
+	[EVTCHNOP_bind_vcpu] = {op_bind_vcpu, sizeof(struct evtchn_bind_vcpu), false},
+	[EVTCHNOP_unmask] = {op_unmask, sizeof(struct evtchn_unmask), false},
+	[EVTCHNOP_reset] = {op_reset, sizeof(struct evtchn_reset), false},
 };
 
-static long execute(struct domain *d, u64 command, union event_op *op) {
-	switch (command) {
-	case EVTCHNOP_alloc_unbound: return op_alloc_unbound(d, &op->alloc_unbound);
-	case EVTCHNOP_bind_interdomain: return op_bind_interdomain(d, &op->bind_interdomain);
-	case EVTCHNOP_bind_virq: return op_bind_virq(d, &op->bind_virq);
-	case EVTCHNOP_bind_ipi: return op_bind_ipi(d, &op->bind_ipi);
-	case EVTCHNOP_bind_pirq: return -EPERM; /* lines are bound by capability: IRQ_BIND */
-	case EVTCHNOP_close: return op_close(d, op->close.port);
-	case EVTCHNOP_status: return op_status(d, &op->status);
-	case EVTCHNOP_bind_vcpu: return op_bind_vcpu(d, &op->bind_vcpu);
-	case EVTCHNOP_unmask: return op_unmask(d, op->unmask.port);
-	default: return op_reset(d, op->reset.dom);
-	}
-}
-
-/* 0: there is no such operation; guests fall back from the FIFO ABI to this one. */
-static const u8 op_size[] = {
-	[EVTCHNOP_bind_interdomain] = sizeof(struct evtchn_bind_interdomain),
-	[EVTCHNOP_bind_virq] = sizeof(struct evtchn_bind_virq),
-	[EVTCHNOP_bind_pirq] = sizeof(struct evtchn_bind_pirq),
-	[EVTCHNOP_close] = sizeof(struct evtchn_close),
-	[EVTCHNOP_status] = sizeof(struct evtchn_status),
-	[EVTCHNOP_alloc_unbound] = sizeof(struct evtchn_alloc_unbound),
-	[EVTCHNOP_bind_ipi] = sizeof(struct evtchn_bind_ipi),
-	[EVTCHNOP_bind_vcpu] = sizeof(struct evtchn_bind_vcpu),
-	[EVTCHNOP_unmask] = sizeof(struct evtchn_unmask),
-	[EVTCHNOP_reset] = sizeof(struct evtchn_reset),
-};
-
-#define OPS_WITH_RESULT                                                                       \
-	(1U << EVTCHNOP_bind_interdomain | 1U << EVTCHNOP_bind_virq | 1U << EVTCHNOP_status | \
-	 1U << EVTCHNOP_alloc_unbound | 1U << EVTCHNOP_bind_ipi)
-
-static __attribute__((noinline)) long other_op(struct domain *d, u64 command, u64 argument) {
-	union event_op op;
+static NOINLINE long other_op(struct domain *d, u64 command, u64 argument) {
+	u64 words[DIV_UP(sizeof(struct evtchn_status), sizeof(u64))]; /* the largest */
+	const struct event_operation *op;
 	long status;
 
-	if (command >= ARRAY_SIZE(op_size) || !op_size[command]) return -ENOSYS;
-	if (copy_from_guest(&op, argument, op_size[command])) return -EFAULT;
-	status = execute(d, command, &op);
-	if (!status && (OPS_WITH_RESULT >> command & 1) &&
-	    copy_to_guest(argument, &op, op_size[command]))
-		return -EFAULT;
+	if (command >= ARRAY_SIZE(operations) || !operations[command].handler) return -ENOSYS;
+	op = &operations[command];
+	if (copy_from_guest(words, argument, op->size)) return -EFAULT;
+	status = op->handler(d, words);
+	if (!status && op->result && copy_to_guest(argument, words, op->size)) return -EFAULT;
 	return status;
 }
 
