@@ -74,6 +74,7 @@ struct domain {
 	/* supervise.c */
 	struct event_timer timer; /* back-off, or patience with servers */
 	uint64_t deadline;        /* of that patience */
+	uint64_t started;         /* when it was, last */
 	uint64_t window_start;    /* of the restart budget */
 	bool blamed;              /* somebody was, for not letting go of its memory */
 	uint32_t restarts;        /* within the window */

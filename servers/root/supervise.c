@@ -76,6 +76,7 @@ static bool build(struct domain *domain) {
 	if (is_native(domain)) domain->control->plan_done = 0;
 	domain->end = END_NONE;
 	domain->stage = STAGE_RUNNING;
+	domain->started = time_now();
 	devices_starting(domain);
 	wiring_connect(domain);
 	if (is_guest(domain)) wiring_announce(domain, true);
@@ -112,13 +113,25 @@ static void start_again(struct domain *domain) {
 
 /* --- the restart budget --- */
 
-/* After a crash: waits and starts again, or gives up. */
+/*
+ * The earliest time for the next start: starts are apart by the back-off, which
+ * doubles. So one that crashes now and then comes back at once, and one that
+ * cannot start does not take all the time. A native domain's first restart never waits:
+ * guests do.
+ */
+static uint64_t next_start(const struct domain *domain) {
+	uint32_t doublings = domain->restarts;
+	uint64_t delay = domain->d->restart_backoff_ms;
+
+	if (is_native(domain) && !doublings--) return 0;
+	delay = MIN(delay << MIN(doublings, 16U), (uint64_t)BACKOFF_MAX_MS);
+	return domain->started + MILLISECONDS(delay);
+}
+
+/* After a crash: starts again, at once or later, or gives up. */
 static void start_within_budget(struct domain *domain) {
 	const struct system_domain *d = domain->d;
-	uint64_t now = time_now(), delay = d->restart_backoff_ms;
-	/* Guests wait for the first one of a native domain, so it comes at once. */
-	uint32_t doublings = domain->restarts - (is_native(domain) && domain->restarts);
-	bool at_once = is_native(domain);
+	uint64_t now = time_now(), next;
 
 	if (now - domain->window_start > MILLISECONDS(d->restart_window_ms)) {
 		domain->window_start = now;
@@ -133,14 +146,15 @@ static void start_within_budget(struct domain *domain) {
 		supervise_check_exit();
 		return;
 	}
-	at_once &= !domain->restarts++;
-	if (at_once) {
+	next = next_start(domain);
+	domain->restarts++;
+	/* Not out of the failure of its own start: that would be a loop. */
+	if (next <= now && domain->stage != STAGE_HELD) {
 		start_again(domain);
 		return;
 	}
-	delay = MIN(delay << MIN(doublings, 16U), (uint64_t)BACKOFF_MAX_MS);
 	domain->stage = STAGE_WAITING;
-	event_timer_arm(&domain->timer, now + MILLISECONDS(delay));
+	event_timer_arm(&domain->timer, next);
 }
 
 /* --- ending --- */
@@ -242,6 +256,7 @@ void supervise_quiesced(struct domain *domain, bool quiet) {
 }
 
 void supervise_not_prepared(struct domain *domain) {
+	domain->started = time_now();
 	if (domain->stage == STAGE_HELD) start_within_budget(domain);
 }
 
