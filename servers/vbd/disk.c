@@ -12,7 +12,7 @@
  */
 #include "vbd.h"
 
-#define BATCH   32U
+#define BATCH   16U
 #define QUANTUM 256 /* sectors of one guest in its turn */
 #define COST    16U /* sectors that a request costs besides its own */
 
@@ -64,11 +64,10 @@ static void charge(struct disk *disk, const struct job *job) {
 	bucket_charge(&disk->requests, 1);
 }
 
-/* One guest's turn. False: the disk's limit is reached. */
-static bool turn(struct disk *disk, uint32_t guest) {
+/* What is left of a guest's turn. False: the disk's limit is reached. */
+static bool go_on(struct disk *disk, uint32_t guest) {
 	struct job_list *list = &disk->wait[guest];
 
-	disk->deficit[guest] = MIN(disk->deficit[guest] + QUANTUM, QUANTUM);
 	while (disk->deficit[guest] > 0 && disk->batch_count < BATCH) {
 		struct job *job;
 
@@ -86,12 +85,16 @@ static bool turn(struct disk *disk, uint32_t guest) {
 	return true;
 }
 
+/* A turn that the end of a batch has cut goes on in the next. */
 static void form_batch(struct disk *disk) {
 	while (disk->waiting && disk->batch_count < BATCH) {
 		uint32_t later = disk->waiting & ~((2U << disk->turn) - 1);
 
-		disk->turn = (uint32_t)__builtin_ctz(later ? later : disk->waiting);
-		if (!turn(disk, disk->turn)) return;
+		if (!(disk->waiting >> disk->turn & 1) || disk->deficit[disk->turn] <= 0) {
+			disk->turn = (uint32_t)__builtin_ctz(later ? later : disk->waiting);
+			disk->deficit[disk->turn] += QUANTUM;
+		}
+		if (!go_on(disk, disk->turn)) return;
 	}
 }
 

@@ -41,7 +41,7 @@
 #define VBD_NONE       0xffffU
 
 #define VBD_BATCH 16U /* requests taken from a queue in one turn */
-#define VBD_DEPTH 64U /* steps of one physical disk that its driver has at once */
+#define VBD_DEPTH 32U /* steps of one physical disk that its driver has at once */
 #define VBD_TRIES 3U  /* of a step that the device did not answer */
 
 #define VBD_AWAY_MS   60000U /* how long requests wait for a driver that is not there */

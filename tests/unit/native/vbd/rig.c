@@ -115,9 +115,10 @@ int cap_dma_read(uint32_t slot, uint32_t first, struct dma_map *maps, uint32_t c
 /* --- the store: only the states --- */
 
 static uint32_t asked[VBD_DEVICES], reading[VBD_DEVICES], published[VBD_DEVICES];
+static bool watched[VBD_DEVICES]; /* anew: a watch fires at once */
 
 bool node_ready(void) { return true; }
-void node_watch(struct device *device) { (void)device; }
+void node_watch(struct device *device) { watched[device - vbd.device] = true; }
 void node_ask(struct device *device) { asked[device - vbd.device] = 1; }
 void node_read_front(struct device *device) { reading[device - vbd.device] = 1; }
 void node_publish(struct device *device) { published[device - vbd.device] = 1; }
@@ -146,8 +147,10 @@ void rig_store(void) {
 		if (world->backend[i] == XENBUS_CONNECTED && world->front[i] == XENBUS_INITIALISED)
 			world->front[i] = XENBUS_CONNECTED;
 		if (device->state >= DEVICE_OPEN && !published[i] &&
-		    world->front[i] != device->front_state)
+		    (watched[i] || world->front[i] != device->front_state)) {
+			watched[i] = false;
 			device_front_changed(device, world->front[i]);
+		}
 		/* The frontend publishes its rings when it sees the backend wait. */
 		if (world->backend[i] == XENBUS_INIT_WAIT && world->front[i] == XENBUS_INITIALISING)
 			world->front[i] = XENBUS_INITIALISED;
