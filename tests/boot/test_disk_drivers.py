@@ -168,6 +168,24 @@ class VirtioBlk(Drivers):
                       until="driver: panic")
         self.assertIn("driver: panic: the device is from before Virtio 1.0 (legacy)", log)
 
+    def test_slow_disk(self) -> None:
+        """Requests are under way when a session or the driver ends: the device is reset."""
+        with image() as disk:
+            disk[1] += ",throttling.iops-total=400"
+            log = run("virtio_blk", self.DEVICE, "restart=driver", *disk, *Q35,
+                      "-device", "virtio-blk-pci,drive=d0")
+        self.passes(log, CHECKS + 1)
+        self.assertIn("requests of the server's last session do not end", log)
+
+    def test_disk_that_does_not_answer(self) -> None:
+        """Ten seconds, a reset, ten more, and the request has failed; not for ever."""
+        with image() as disk:
+            disk[1] += ",throttling.bps-total=1"
+            log = run("virtio_blk", self.DEVICE, "", *disk, "-device", "virtio-blk-pci,drive=d0",
+                      until="(FAIL|PASS) one block")
+        self.assertIn("FAIL one block", log)
+        self.assertEqual(log.count("the device is reset, 1 requests in flight"), 2, log[-4000:])
+
     def test_errors_of_the_disk(self) -> None:
         """A sector that cannot be had: an error for who asked, and nobody else."""
         with image() as disk, tempfile.NamedTemporaryFile("w", prefix="tessera.rules.") as rules:

@@ -120,7 +120,7 @@ static volatile uint16_t *fake_doorbell(void *context, uint32_t offset) {
 	return fake.no_doorbell || offset >= FAKE_QUEUES ? NULL : &fake.doorbell[offset];
 }
 
-static unsigned fake_run(void);
+static inline unsigned fake_run(void);
 
 static void fake_wait(void *context, uint32_t microseconds) {
 	(void)context;
@@ -220,7 +220,7 @@ static inline int fake_take(unsigned n, struct virtq_descriptor *d, unsigned *co
 }
 
 /* Carries out what is in all queues; how many. */
-static unsigned fake_run(void) {
+static inline unsigned fake_run(void) {
 	struct virtq_descriptor d[256];
 	unsigned done = 0, count;
 
