@@ -9,7 +9,8 @@
  * the old bytes in the undo log first; boat_commit() empties the log with one
  * store, and that is the moment at which the step has happened. Whoever finds a
  * log that is not empty undoes it. So a death at any instruction leaves the state
- * before the step or the state after it. docs/decisions/0004 has the alternatives.
+ * before the step or the state after it. docs/decisions/0003-store-lifeboat.md has the
+ * alternatives.
  *
  *      +--------+---------+----------+-----------------------+
  *      | boat   | clients | undo log | blocks, all of a size |
