@@ -27,10 +27,11 @@ from launcher.paths import TOP, Failure, out_dir
 TESTS = TOP / "tests"
 AT_ONCE = 2
 HOST_SUITES = ("unit", "model", "fuzz")
-SYSTEM_SUITES = ("boot", "hostile", "bench")  # need the system itself
+SYSTEM_SUITES = ("boot", "hostile", "fault", "bench", "campaign")  # need the system itself
 SUITES = (
-    "lint", "images", "abi", "unit", "model", "spin", "fuzz", "boot", "hostile", "bench"
+    "lint", "images", "abi", "unit", "model", "spin", "fuzz", "boot", "hostile", "fault", "bench"
 )
+ON_DEMAND = ("campaign",)  # only when asked for
 TIMEOUT = 300  # seconds for a program that does not say
 SHOWN_LINES, SHOWN_COLUMNS = 40, 400  # of a failed test's output
 
@@ -190,14 +191,15 @@ def _finish(outcomes: list[Outcome]) -> int:
 def main(words: list[str]) -> int:
     """A word is a suite, or the beginning of a test's name such as boot/errors."""
     wanted = {word.split("/")[0] for word in words}
-    unknown = sorted(wanted - set(SUITES))
+    unknown = sorted(wanted - set(SUITES + ON_DEMAND))
     if unknown:
-        known = ", ".join(SUITES)
+        known = ", ".join(SUITES + ON_DEMAND)
         print(f"tessera: found the suite {unknown[0]}, expected {known}", file=sys.stderr)
         return 2
     outcomes: list[Outcome] = []
     try:
-        tests = _collect([suite for suite in SUITES if not words or suite in wanted])
+        chosen_suites = [name for name in SUITES + ON_DEMAND if name in (wanted or SUITES)]
+        tests = _collect(chosen_suites)
     except Failure as failure:
         outcomes.append(Outcome("build", False, 0, str(failure)))
         _show(outcomes[0])
