@@ -68,8 +68,8 @@ class Debian(unittest.TestCase):
     def lives(self, image: Path, where: Path, console: Session) -> None:
         """Log in, write, look for errors, switch off; what was written is on the disk."""
         self.log_in(console)
-        console.send("seq 200000 >/root/numbers && sync && md5sum /root/numbers\n")
-        digest = console.expect(r"^([0-9a-f]{32})  /root/numbers$", 120)[1]
+        console.send("seq 200000 >/srv/numbers && sync && md5sum /srv/numbers\n")
+        digest = console.expect(r"^([0-9a-f]{32})  /srv/numbers$", 120)[1]
         console.send("systemctl is-system-running --wait; echo state $?\n")
         said = console.expect(r"^(running|degraded|starting)\n(?:.*\n)*?state \d", 180)
         self.assertEqual(said[1], "running", console.text[-3000:])
@@ -80,7 +80,7 @@ class Debian(unittest.TestCase):
         self.assertEqual(console.wait(180), 33, console.text[-3000:])
         root = self.clean(image, where)
         written = where / "numbers"
-        subprocess.run(["debugfs", "-R", f"dump /root/numbers {written}", root], check=True,
+        subprocess.run(["debugfs", "-R", f"dump /srv/numbers {written}", root], check=True,
                        capture_output=True)
         found = subprocess.run(["md5sum", written], check=True, capture_output=True, text=True)
         self.assertEqual(found.stdout.split()[0], digest)
@@ -243,7 +243,8 @@ class Wrong(unittest.TestCase):
         with folder() as where:
             image = where / "disk.img"
             diskimage.write_table(image, [Partition("root", ALIGNMENT, 4 << 20)], SMALL)
-            self.guests('disk = "disk0"\npartition = "home"', image, 'vbd: volume lost .*: no partition has this name')
+            self.guests('disk = "disk0"\npartition = "home"', image,
+                        "vbd: volume lost .*: no partition has this name")
 
     def test_no_partition_table(self) -> None:
         with folder() as where:
