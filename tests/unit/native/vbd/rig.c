@@ -327,10 +327,27 @@ void rig_default(uint32_t queues, uint32_t order, bool persistent) {
 	}
 }
 
+static void clear_all(struct world *w) { memset(w, 0, sizeof(*w)); }
+
+/* What is in pages and on the disk may stay: clearing it takes its time. */
+static void clear_most(struct world *w) {
+	memset(w->blk, 0, sizeof(w->blk));
+	memset(w->slot, 0, sizeof(w->slot));
+	memset(w->lifeboat, 0, sizeof(w->lifeboat));
+	memset(w->backend, 0, sizeof(w->backend));
+	memset(w->front, 0, sizeof(w->front));
+	for (uint32_t g = 0; g < GUESTS; g++) memset(w->guest[g].ring, 0, sizeof(w->guest[g].ring));
+}
+
 void rig_world(void) {
+	clear_all(world);
+	rig_world_again();
+}
+
+void rig_world_again(void) {
 	struct world *w = world;
 
-	memset(w, 0, sizeof(*w));
+	clear_most(w);
 	for (uint32_t g = 0; g < GUESTS; g++) {
 		for (uint32_t i = 0; i < PAGES; i++) w->guest[g].granted[i] = true;
 		for (uint32_t q = 0; q < VBD_QUEUES; q++) {

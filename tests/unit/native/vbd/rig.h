@@ -64,11 +64,12 @@ uint32_t rig_string(const char *text);
 /* One volume of the whole disk for guest 0, of `queues` queues with rings of that order. */
 void rig_default(uint32_t queues, uint32_t order, bool persistent);
 
-void rig_world(void);   /* fresh */
-void rig_server(void);  /* a new incarnation of the server, in this process */
-void rig_store(void);   /* carries out what the server asked of the store */
-bool rig_serve(void);   /* one wake-up of the server, whatever happened */
-void rig_present(void); /* all guests are there */
+void rig_world(void);       /* fresh */
+void rig_world_again(void); /* fresh but for what pages and the disk hold */
+void rig_server(void);      /* a new incarnation of the server, in this process */
+void rig_store(void);       /* carries out what the server asked of the store */
+bool rig_serve(void);       /* one wake-up of the server, whatever happened */
+void rig_present(void);     /* all guests are there */
 
 /* --- the driver --- */
 
