@@ -49,6 +49,9 @@ struct pci_bar {
 #define PCI_F_FLR     (1U << 3) /* function-level reset, by Express or by Advanced Features */
 #define PCI_F_PM      (1U << 4) /* power management: D3hot and back is a reset if no FLR */
 #define PCI_F_BROKEN  (1U << 5) /* a BAR could not be placed, or the header makes no sense */
+#define PCI_F_SHARED                                                             \
+	(1U << 6) /* behind a conventional bridge, which puts its own address on \
+		    what passes: an IOMMU cannot tell it from its neighbours */
 
 #define PCI_STATE_IDLE   0U /* quiesced, or never used by us */
 #define PCI_STATE_ACTIVE 1U /* prepared: a driver has it */

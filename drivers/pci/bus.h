@@ -59,6 +59,7 @@ struct bus_entry {
 	bool adopted;   /* ACTIVE since before this incarnation: hands off */
 	uint8_t secondary, subordinate;
 	uint8_t depth;
+	bool conventional; /* it is, or lies behind, a bridge that puts its own address on things */
 	struct bus_range window[BUS_WINDOWS];
 };
 

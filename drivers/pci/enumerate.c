@@ -12,17 +12,19 @@
  */
 #include "bus.h"
 
-#define HEADER_NORMAL   0U
-#define HEADER_BRIDGE   1U
-#define HEADER_MULTI    0x80U
-#define CLASS_BRIDGES   0x06U
-#define BRIDGE_BUSES    0x18U /* primary, secondary, subordinate, latency */
-#define SPARE_BUSES     3U    /* behind a bridge that we number, for bridges behind it */
-#define BAR_IO          1U
-#define BAR_TYPE(value) ((value) >> 1 & 3)
-#define BAR_PREFETCH    8U
+#define HEADER_NORMAL      0U
+#define HEADER_BRIDGE      1U
+#define HEADER_MULTI       0x80U
+#define CLASS_BRIDGES      0x06U
+#define BRIDGE_BUSES       0x18U /* primary, secondary, subordinate, latency */
+#define EXPRESS_ROOT_PORT  4U
+#define EXPRESS_DOWNSTREAM 6U
+#define SPARE_BUSES        3U /* behind a bridge that we number, for bridges behind it */
+#define BAR_IO             1U
+#define BAR_TYPE(value)    ((value) >> 1 & 3)
+#define BAR_PREFETCH       8U
 /* A bridge's BAR of unknown size, while the bridge is in use, counts as this. */
-#define UNKNOWN_SIZE    0x100000U
+#define UNKNOWN_SIZE       0x100000U
 
 static void read_config(struct bus *bus, struct bus_entry *e) {
 	for (uint32_t at = 0; at < PCI_CONFIG_SIZE; at += 4) {
@@ -211,6 +213,14 @@ static void read_windows(struct bus_entry *e) {
 		if (!e->window[i].first) e->window[i].size = 0;
 }
 
+/* PCI Express Base 3.0, 7.8.2: root, upstream and downstream ports leave addresses alone. */
+static bool is_conventional(const struct bus_entry *e) {
+	uint8_t at = pci_capability(e->f.config, PCI_CAP_EXPRESS, 0, 4);
+	uint32_t type = at ? pci_config16(e->f.config, at + 2U) >> 4 & 0xf : 0;
+
+	return type < EXPRESS_ROOT_PORT || type > EXPRESS_DOWNSTREAM;
+}
+
 static void fill_entry(struct bus *bus, struct bus_entry *e, const struct pci_function *old,
 		       uint32_t old_count) {
 	struct pci_function *f = &e->f;
@@ -228,6 +238,7 @@ static void fill_entry(struct bus *bus, struct bus_entry *e, const struct pci_fu
 		else
 			size_bars(bus, e);
 		read_windows(e);
+		e->conventional |= is_conventional(e);
 		return;
 	}
 	f->subsystem_vendor = pci_config16(f->config, PCI_SUBSYSTEM_VENDOR);
@@ -242,6 +253,7 @@ static void fill_entry(struct bus *bus, struct bus_entry *e, const struct pci_fu
 		size_bars(bus, e);
 	}
 	read_capabilities(e);
+	if (e->conventional) f->flags |= PCI_F_SHARED;
 }
 
 /* True: function 0 says that there are more. */
@@ -269,6 +281,7 @@ static bool scan_function(struct bus *bus, uint32_t source, uint8_t parent, uint
 		.bars = bridge ? 2 : PCI_BARS,
 		.parent = parent,
 		.depth = depth,
+		.conventional = parent != BUS_NO_PARENT && bus->entry[parent].conventional,
 	};
 	e->f.source = source;
 	fill_entry(bus, e, old, old_count);

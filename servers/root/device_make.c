@@ -123,6 +123,9 @@ const char *device_make(struct device *device, const struct pci_function *table,
 	why = make_dmaspace(device);
 	if (!why && !device->enforced && description.header->flags & SYSTEM_F_REQUIRE_IOMMU)
 		why = "no IOMMU enforces what it reaches, and the description requires one";
+	if (!why && device->enforced && device->function.flags & PCI_F_SHARED)
+		why = "it lies behind a conventional bridge, where an IOMMU cannot tell it from "
+		      "its neighbours";
 	if (!why) why = make_interrupts(device);
 	if (!why) why = make_bars(device, table, count, index);
 	return why;

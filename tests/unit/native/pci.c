@@ -148,6 +148,22 @@ static void behind_bridges(void) {
 		CHECK(table[i].bar[0].address >= 0xfd000000 &&
 		      table[i].bar[0].address < 0xfe000000);
 	CHECK(bus.numbered == 0 && bus.placed == 2);
+	CHECK(table[0].flags & PCI_F_SHARED);
+	/* a root port leaves addresses alone, a bridge behind it does not */
+	begin();
+	bridge = fake_bridge(FAKE_ROOT, 1);
+	fake_bridge_buses(bridge, 0, 1, 3);
+	fake_capability(bridge, PCI_CAP_EXPRESS, 0x40);
+	fake_put(bridge, 0x42, 2, 0x42);
+	fake_add(0, 0, 0, 0x10411af4, 0x020000);
+	bridge = fake_bridge(0, 1);
+	fake_bridge_buses(bridge, 1, 2, 2);
+	fake_capability(bridge, PCI_CAP_EXPRESS, 0x40);
+	fake_put(bridge, 0x42, 2, 0x72);
+	fake_add(2, 0, 0, 0x10411af4, 0x020000);
+	start();
+	CHECK(table_count == 2 && !(table[0].flags & PCI_F_SHARED) && table[1].source == 0x200 &&
+	      table[1].flags & PCI_F_SHARED);
 }
 
 static void numbers_bridges(void) {
@@ -369,6 +385,7 @@ static void resets_by_class(void) {
 	CHECK(bus_quiesce(&bus, e) == 0);
 	CHECK(fake.memory_writes == 1 && fake.memory[0].address == 0xfe001014 &&
 	      !fake.memory[0].value && (fake.memory[0].command & 7) == PCI_COMMAND_MEMORY);
+	CHECK(!f->resets);
 	/* it points outside of its BAR: not written */
 	fake_put(f, 0x48, 4, 0x3ffc);
 	start();
@@ -378,6 +395,24 @@ static void resets_by_class(void) {
 	fake.status = 4;
 	start();
 	CHECK(bus_quiesce(&bus, bus_find(&bus, 0x20)) == 0 && fake.waited <= 1100000);
+}
+
+/* Advanced Features, for functions that are not Express. */
+static void resets_by_features(void) {
+	struct fake_function *f;
+
+	begin();
+	f = fake_add(FAKE_ROOT, 4, 0, 0x10008086, 0x020000);
+	fake_bar(f, 0, 0x1000, 0xfe000000, 0);
+	fake_capability(f, PCI_CAP_AF, 0x40);
+	f->config[0x42] = 6;
+	f->config[0x43] = 3;
+	f->flr_at = 0x44;
+	f->flr_mask = 1;
+	start();
+	CHECK(function(0x20)->flags & PCI_F_FLR);
+	CHECK(bus_quiesce(&bus, bus_find(&bus, 0x20)) == 0 && f->resets == 1);
+	CHECK(fake_get(f, PCI_BAR0, 4) == 0xfe000000);
 }
 
 /* A bus domain that was started again leaves alone what is in use. */
@@ -428,6 +463,7 @@ static const struct test tests[] = {
 	{"PREPARE with MSI and with a line", prepares_msi_and_line},
 	{"resets that take long, or for ever", slow_resets},
 	{"resets as the class defines them", resets_by_class},
+	{"resets by Advanced Features", resets_by_features},
 	{"a restart leaves alone what is in use", restarts},
 };
 
