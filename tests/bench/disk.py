@@ -18,6 +18,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Optional, Sequence
@@ -42,6 +43,7 @@ ROWS = [
     for depth in (1, 32)
 ]
 SECONDS = 4
+NATIVES = ("root", "sched_rr", "console", "uart16550", "store", "pci", "vbd")
 DISK_BYTES = 256 << 20
 REQUESTS = 1024  # bench.sh: 1088 - 64
 GUEST_MIB, DOM0_MIB = 512, 1024
@@ -155,14 +157,42 @@ def _on_tessera(place: Place, run: Run) -> list[str]:
 START = {"native": _on_native, "xen": _on_xen, "tessera": _on_tessera}
 
 
-def _batches(path: Path) -> Iterator[dict[str, int]]:
+class Natives:
+    """Whose a page of a native domain's program is: the domain's whose image has the
+    same instructions there."""
+
+    BASE = 0x400000  # where all of them are linked
+
+    def __init__(self, names: Sequence[str]):
+        self.images = {
+            name: build.program(build.build_dir(), name).read_bytes() for name in names
+        }
+
+    def owners(self, lines: list[list[str]]) -> dict[str, str]:
+        """Page: program, by most instructions."""
+        votes: dict[str, Counter[str]] = {}
+        for address, _, _, *more in lines:
+            if more:
+                page, code = more
+                at, want = int(address, 16) - self.BASE, bytes.fromhex(code)
+                votes.setdefault(page, Counter()).update(
+                    name for name, image in self.images.items()
+                    if image[at : at + len(want)] == want
+                )
+        return {page: most.most_common(1)[0][0] for page, most in votes.items() if most}
+
+
+def _batches(path: Path, natives: Natives) -> Iterator[Counter[str]]:
     """For each pair of marks: instructions by owner."""
-    for batch in linux.batches(path):
-        found: dict[str, int] = {"all": 0}
-        for (address, _), count in batch.items():
-            found["all"] += count
-            owner = linux.owner(address)
-            found[owner] = found.get(owner, 0) + count
+    for lines in linux.records(path):
+        found: Counter[str] = Counter()
+        owners = natives.owners(lines)
+        for address, count, _, *more in lines:
+            owner = linux.owner(int(address, 16))
+            if owner == "native" and more:
+                owner = owners.get(more[0], owner)
+            found[owner] += int(count)
+        found["all"] = sum(found.values())
         yield found
 
 
@@ -179,11 +209,12 @@ def measure(place: Place, system: str, run: Run) -> dict[str, dict[str, float]]:
                  f"{done.stdout[-3000:]}{done.stderr[-1000:]}")
     if not run.counting:
         return {row: {"iops": float(one) + float(two or 0)} for row, one, two in said}
-    counted = list(_batches(place.folder / "counts"))
+    programs = [*NATIVES, disks.MODELS[run.model]] if system == "tessera" else []
+    counted = list(_batches(place.folder / "counts", Natives(programs)))
     found = {}
     for number, (row, _, _) in enumerate(said):
         _, few, many = counted[3 * number : 3 * number + 3]
-        found[row] = {owner: (many[owner] - few.get(owner, 0)) / REQUESTS for owner in many}
+        found[row] = {owner: (many[owner] - few[owner]) / REQUESTS for owner in many}
     return found
 
 
@@ -229,6 +260,21 @@ def table(model: str, found: Results) -> str:
     return "\n".join(lines)
 
 
+def shares(model: str, found: Results) -> str:
+    """Whose instructions Tessera's are."""
+    driver = disks.MODELS[model]
+    names = {"kernel": "guest kernel", "program": "fio", "core": "core", "vbd": "vbd",
+             driver: driver}
+    lines = ["| row | " + " | ".join(names.values()) + " | other domains |",
+             "|---" * (len(names) + 2) + "|"]
+    for row, figures in found.get("tessera", {}).items():
+        if "all" in figures:
+            known = [figures.get(name, 0.0) for name in names]
+            rest = figures["all"] - sum(known)
+            lines.append(f"| {row} | " + " | ".join(f"{n:,.0f}" for n in [*known, rest]) + " |")
+    return "\n".join(lines) if len(lines) > 2 else ""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--built", type=Path, help="ignored: TESSERA_BUILD says it")
@@ -248,6 +294,7 @@ def main() -> None:
                                        arguments.seconds, not arguments.no_counts)
             if not arguments.json:
                 print(table(model, everything[model]), flush=True)
+                print("\n" + shares(model, everything[model]), flush=True)
     if arguments.json:
         print(json.dumps(everything, indent=2))
 

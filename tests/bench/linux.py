@@ -91,16 +91,25 @@ class Operation:
         }
 
 
-def batches(path: Path) -> Iterator[Batch]:
-    batch: Batch = {}
+def records(path: Path) -> Iterator[list[list[str]]]:
+    """The lines of each batch, in words: see count.c."""
+    batch: list[list[str]] = []
     with open(path, encoding="ascii") as lines:
         for line in lines:
             if line == "batch\n":
                 yield batch
-                batch = {}
+                batch = []
             else:
-                address, count, kind = line.split()
-                batch[int(address, 16), kind] = int(count)
+                batch.append(line.split())
+
+
+def batches(path: Path) -> Iterator[Batch]:
+    for lines in records(path):
+        batch: Batch = {}
+        for address, count, kind, *_ in lines:
+            key = int(address, 16), kind
+            batch[key] = batch.get(key, 0) + int(count)
+        yield batch
 
 
 def understand(text: str, counts: Path) -> dict[str, Operation]:

@@ -5,8 +5,11 @@
  * translated code increments in line, so nothing about the guest's own
  * instruction count changes. At each end mark the counters are written out,
  *   ADDRESS COUNT KIND            (hexadecimal, decimal, a letter)
+ *   ADDRESS COUNT KIND PAGE CODE  (below SHARED_BELOW: where native domains are,
+ *                                  all at the same addresses; a number for the page
+ *                                  of the machine, and the instruction's bytes)
  *   batch                         (ends the batch)
- * and report.py makes sums per owner and per function of them.
+ * and linux.py and disk.py make sums per owner and per function of them.
  *
  * The header of QEMU's plugin interface is not packaged; the part that is used
  * here (version 1, as in QEMU 7.2) is declared below.
@@ -36,6 +39,7 @@ struct insn *qemu_plugin_tb_get_insn(const struct tb *tb, size_t index);
 const void *qemu_plugin_insn_data(const struct insn *insn);
 size_t qemu_plugin_insn_size(const struct insn *insn);
 uint64_t qemu_plugin_insn_vaddr(const struct insn *insn);
+void *qemu_plugin_insn_haddr(const struct insn *insn);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct insn *insn, executed_fn *call, int registers,
 					    void *data);
 void qemu_plugin_register_vcpu_insn_exec_inline(struct insn *insn, int operation, void *at,
@@ -48,10 +52,15 @@ EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **
 #define MARK_START 0x7e550001u
 #define MARK_END   0x7e550002u
 
+#define SHARED_BELOW 0x10000000u
+#define CODE_BYTES   16u /* no instruction is longer */
+
 struct counter {
 	struct counter *next;
 	uint64_t address;
 	uint64_t count;
+	uint64_t page; /* 0: not looked at */
+	uint8_t code[CODE_BYTES], size;
 	char kind;
 };
 
@@ -76,17 +85,18 @@ static char kind_of(const uint8_t *code, size_t size) {
 	return '-';
 }
 
-static struct counter *counter_at(uint64_t address, char kind) {
+static struct counter *counter_at(uint64_t address, char kind, uint64_t page) {
 	struct counter **at = &buckets[(address * 0x9e3779b97f4a7c15u) >> 46];
 	struct counter *c;
 
 	for (c = *at; c; c = c->next) {
-		if (c->address == address && c->kind == kind) return c;
+		if (c->address == address && c->kind == kind && c->page == page) return c;
 	}
 	c = calloc(1, sizeof(*c));
 	if (!c) abort();
 	c->address = address;
 	c->kind = kind;
+	c->page = page;
 	c->next = *at;
 	*at = c;
 	return c;
@@ -100,18 +110,36 @@ static void start(unsigned vcpu, void *data) {
 	}
 }
 
+static void show(const struct counter *c) {
+	fprintf(output, "%" PRIx64 " %" PRIu64 " %c", c->address, c->count, c->kind);
+	if (c->page) {
+		fprintf(output, " %" PRIx64 " ", c->page);
+		for (unsigned i = 0; i < c->size; i++) fprintf(output, "%02x", c->code[i]);
+	}
+	fprintf(output, "\n");
+}
+
 static void end(unsigned vcpu, void *data) {
 	(void)vcpu;
 	(void)data;
 	for (size_t i = 0; i < BUCKETS; i++) {
 		for (const struct counter *c = buckets[i]; c; c = c->next) {
-			if (c->count)
-				fprintf(output, "%" PRIx64 " %" PRIu64 " %c\n", c->address,
-					c->count, c->kind);
+			if (c->count) show(c);
 		}
 	}
 	fprintf(output, "batch\n");
 	fflush(output);
+}
+
+static struct counter *counter_of(struct insn *insn, const uint8_t *code, size_t size) {
+	uint64_t address = qemu_plugin_insn_vaddr(insn), page = 0;
+	struct counter *c;
+
+	if (address < SHARED_BELOW) page = (uint64_t)(uintptr_t)qemu_plugin_insn_haddr(insn) >> 12;
+	c = counter_at(address, kind_of(code, size), page);
+	c->size = (uint8_t)(size < CODE_BYTES ? size : CODE_BYTES);
+	memcpy(c->code, code, c->size);
+	return c;
 }
 
 /* A mark's own instruction is counted with its batch's surroundings, as one. */
@@ -134,7 +162,7 @@ static void translated(plugin_id id, struct tb *tb) {
 		struct insn *insn = qemu_plugin_tb_get_insn(tb, i);
 		const uint8_t *code = qemu_plugin_insn_data(insn);
 		size_t size = qemu_plugin_insn_size(insn);
-		struct counter *c = counter_at(qemu_plugin_insn_vaddr(insn), kind_of(code, size));
+		struct counter *c = counter_of(insn, code, size);
 
 		qemu_plugin_register_vcpu_insn_exec_inline(insn, PLUGIN_ADD_U64, &c->count, 1);
 		mark(insn, code, size);
