@@ -76,7 +76,7 @@ struct domain {
 	uint64_t deadline;        /* of that patience */
 	uint64_t started;         /* when it was, last */
 	uint64_t window_start;    /* of the restart budget */
-	bool blamed;              /* somebody was, for not letting go of its memory */
+	uint8_t blamed;           /* how often somebody was, for not letting go of its memory */
 	uint32_t restarts;        /* within the window */
 	uint32_t restarts_total;
 };
@@ -119,7 +119,9 @@ void wiring_connect(struct domain *domain);
 void wiring_disconnected(struct domain *domain);
 /* Tells a guest's servers that it is there, or has ended. */
 void wiring_announce(struct domain *guest, bool present);
-/* Whether all of its servers have done what was announced last. */
+/* Whether the server at this connection of its has done what was announced last, or is down. */
+bool wiring_let_go(const struct domain *guest, uint32_t i);
+/* Whether all of its servers have. */
 bool wiring_settled(const struct domain *guest);
 /* The native domain that serves a guest by this protocol; NULL = none. */
 struct domain *wiring_server(const struct domain *guest, uint32_t protocol);

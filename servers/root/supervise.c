@@ -189,19 +189,24 @@ static void blame_drivers(const struct domain *server, const struct domain *owne
 }
 
 /*
- * Somebody keeps its memory mapped, and patience is over: first the servers of a
- * guest are at fault, then whatever their drivers' devices still reach.
+ * Somebody keeps its memory mapped, and patience is over. First those are at
+ * fault that have not let go of a guest, and the windows of servers that are down;
+ * then the server of its disks, who said that it has, and its windows; then all.
  */
 static void blame_all(struct domain *domain) {
-	bool again = domain->blamed;
+	uint8_t round = domain->blamed++;
 
-	domain->blamed = true;
 	if (is_native(domain)) blame_drivers(domain, domain);
 	for (uint32_t i = 0; i < domain->connection_count && is_guest(domain); i++) {
-		uint32_t server = description.connections[domain->connections[i]].server;
+		const struct system_connection *c =
+			&description.connections[domain->connections[i]];
+		struct domain *server = &domains[c->server];
+		bool disks = c->protocol == SYSTEM_CONN_BLOCK;
 
-		if (again) blame_drivers(&domains[server], domain);
-		blame(&domains[server], domain);
+		if (disks && (round || server->stage != STAGE_RUNNING))
+			blame_drivers(server, domain);
+		if (!wiring_let_go(domain, i) || (disks && round) || round > 1)
+			blame(server, domain);
 	}
 }
 
@@ -224,7 +229,7 @@ static void reset(struct domain *domain) {
 
 	if (error) rt_panic("%s cannot be reset (%d)", domain->name, error);
 	wiring_disconnected(domain);
-	domain->blamed = false;
+	domain->blamed = 0;
 	domain->stage = STAGE_RECLAIMING;
 	domain->deadline = time_now() + RECLAIM_PATIENCE;
 	plan_update();

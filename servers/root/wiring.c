@@ -241,16 +241,18 @@ void wiring_announce(struct domain *guest, bool present) {
 	}
 }
 
-bool wiring_settled(const struct domain *guest) {
-	for (uint32_t i = 0; i < guest->connection_count; i++) {
-		uint32_t index = guest->connections[i];
-		const struct domain *server = &domains[description.connections[index].server];
-		struct control_peer *peer = peer_entry(guest, i);
+bool wiring_let_go(const struct domain *guest, uint32_t i) {
+	const struct domain *server =
+		&domains[description.connections[guest->connections[i]].server];
+	struct control_peer *peer = peer_entry(guest, i);
 
-		/* What a server that is down had mapped went with it, unless it will be back. */
-		if (server->stage == STAGE_RUNNING &&
-		    __atomic_load_n(&peer->done, __ATOMIC_ACQUIRE) != peer->wanted)
-			return false;
-	}
+	/* What a server that is down had mapped went with it, unless it will be back. */
+	return server->stage != STAGE_RUNNING ||
+	       __atomic_load_n(&peer->done, __ATOMIC_ACQUIRE) == peer->wanted;
+}
+
+bool wiring_settled(const struct domain *guest) {
+	for (uint32_t i = 0; i < guest->connection_count; i++)
+		if (!wiring_let_go(guest, i)) return false;
 	return true;
 }
