@@ -42,6 +42,18 @@ static const char *settle_extent(struct extent *e, const struct blk_disk *disk) 
 	return NULL;
 }
 
+static bool same_sectors(const struct extent *a, const struct extent *b) {
+	return a->disk == b->disk && a->first < b->first + b->count &&
+	       b->first < a->first + a->count;
+}
+
+static bool overlaps_itself(const struct volume *volume) {
+	for (uint32_t i = 0; i < volume->extent_count; i++)
+		for (uint32_t j = 0; j < i; j++)
+			if (same_sectors(&volume->extent[i], &volume->extent[j])) return true;
+	return false;
+}
+
 static void settle(struct volume *volume) {
 	uint32_t block = BLK_SECTOR, physical = BLK_SECTOR;
 	uint64_t sectors = 0;
@@ -67,6 +79,10 @@ static void settle(struct volume *volume) {
 			fail(volume, "its extents are not in whole blocks of the largest");
 			return;
 		}
+	if (overlaps_itself(volume)) {
+		fail(volume, "two of its extents overlap");
+		return;
+	}
 	volume->sectors = sectors;
 	volume->block = block;
 	volume->physical_block = MAX(physical, block);
@@ -80,13 +96,8 @@ void volume_settle(void) {
 
 static bool overlap(const struct volume *a, const struct volume *b) {
 	for (uint32_t i = 0; i < a->extent_count; i++)
-		for (uint32_t j = 0; j < b->extent_count; j++) {
-			const struct extent *x = &a->extent[i], *y = &b->extent[j];
-
-			if (x->disk == y->disk && x->first < y->first + y->count &&
-			    y->first < x->first + x->count)
-				return true;
-		}
+		for (uint32_t j = 0; j < b->extent_count; j++)
+			if (same_sectors(&a->extent[i], &b->extent[j])) return true;
 	return false;
 }
 

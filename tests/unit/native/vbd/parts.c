@@ -272,6 +272,10 @@ static void test_volumes_wrong(void) {
 	FAILS(rig_blob.extent[0].disk = 1, "the driver has no such disk");
 	FAILS(rig_blob.extent[0].driver = rig_string("nobody"),
 	      "this server is not connected with its driver");
+	FAILS((rig_blob.volume[0].extent_count = 2, rig_blob.extent[1] = rig_blob.extent[0],
+	       rig_blob.extent[0].count = rig_blob.extent[1].count = 80,
+	       rig_blob.extent[1].first = 72),
+	      "two of its extents overlap");
 	FAILS(rig_blob.extent[0].partition = rig_string("root"), "no partition table");
 }
 
