@@ -58,7 +58,7 @@ void boat_set(void *field, const void *value, size_t size) {
 }
 
 void boat_commit(void) {
-	rt_assert(!full, "a step that is too large is taken back");
+	if (full) rt_panic("its undo log is too small: it is not as it was planned");
 	if (!boat->log_used) return;
 	boat_store(&boat->step, boat->step + 1);
 	boat_store(&boat->log_used, 0);

@@ -192,11 +192,17 @@ static void reconnect(struct connection *c) {
 	c->notify = true;
 }
 
+static void release(struct client *client) {
+	if (client->state == CLIENT_ABSENT) return;
+	guest_release(client);
+	SET(client->state, (uint8_t)CLIENT_ABSENT);
+	boat_commit();
+}
+
 static void introduce(struct connection *c, uint32_t incarnation, const struct guest_facts *facts) {
 	struct client *client = c->client;
 	uint32_t req_cons = load(&c->ring->req_cons), rsp_prod = load(&c->ring->rsp_prod);
 
-	guest_release(client);
 	SET(client->incarnation, incarnation);
 	SET(client->req_cons, req_cons);
 	SET(client->in_start, req_cons);
@@ -217,9 +223,8 @@ void connection_attach(struct connection *c, struct xenstore_domain_interface *r
 	c->ring = ring;
 	/* Whatever a predecessor did not come to tell. */
 	c->notify = true;
-	if (client->is_guest &&
-	    (client->state == CLIENT_ABSENT || client->incarnation != incarnation))
-		introduce(c, incarnation, facts);
+	if (client->is_guest && client->incarnation != incarnation) release(client);
+	if (client->state == CLIENT_ABSENT) introduce(c, incarnation, facts);
 	ring->server_features =
 		XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR;
 	if (load(&ring->connection) == XENSTORE_RECONNECT) return; /* connection_serve() */
@@ -234,10 +239,7 @@ void connection_attach(struct connection *c, struct xenstore_domain_interface *r
 
 void connection_detach(struct connection *c) {
 	c->ring = NULL;
-	if (c->client->state == CLIENT_ABSENT) return;
-	guest_release(c->client);
-	SET(c->client->state, (uint8_t)CLIENT_ABSENT);
-	boat_commit();
+	release(c->client);
 }
 
 bool connection_is_due(const struct connection *c) {

@@ -193,6 +193,8 @@ const char *transaction_end(struct request *request, bool commit) {
 		error = "EAGAIN";
 	else if (commit)
 		error = replay(client, boat_block(index)->transaction.first);
+	/* It went well before: somebody has changed what it may. To try again shows what. */
+	if (error && strcmp(error, "ENOSPC") != 0) error = "EAGAIN";
 	if (error) boat_rollback(mark);
 	drop(client, index, before);
 	request->keep = true; /* it has ended either way */

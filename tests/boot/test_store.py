@@ -41,8 +41,10 @@ rd() { ask 2 $((${#1} + 1)) "$1\000"; }
 LOOP = r"""
 h='\000\000\000\001\000\000\000\000\000\000\000';
 (bad=0 i=1000; until [ -e /enough ]; do i=$((i + 1));
-printf "\013$h\013\000\000\000data/n\000$i" >&3; [ "$(get | tail -c 3)" = "OK " ] || bad=$((bad + 1));
-printf "\002$h\007\000\000\000data/n\000" >&3; [ "$(get | tail -c 4)" = $i ] || bad=$((bad + 1)); done;
+printf "\013$h\013\000\000\000data/n\000$i" >&3;
+[ "$(get | tail -c 3)" = "OK " ] || bad=$((bad + 1));
+printf "\002$h\007\000\000\000data/n\000" >&3;
+[ "$(get | tail -c 4)" = $i ] || bad=$((bad + 1)); done;
 echo "$((i - 1000)) rounds, $bad bad") &
 """
 
