@@ -81,14 +81,14 @@ def _run(command: list[str | Path], environment: dict[str, str]) -> None:
         raise MakeError(f"{command[0]} failed:\n{done.stdout.rstrip()[-2000:]}")
 
 
-def _install(folder: Path, packages: list[str], archive: Path) -> None:
+def _install(folder: Path, archive: Path) -> None:
     """The packages, configured, as a tar archive."""
     before, after = folder / "before", folder / "after"
     before.write_text(BEFORE, encoding="ascii")
     after.write_text(AFTER, encoding="ascii")
     options = [f"--dpkgopt=path-exclude={path}" for path in WITHOUT]
     _run(
-        ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}",
+        ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}",
          "--aptopt=Acquire::Languages \"none\"", *options, f'--essential-hook=sh {before} "$1"',
          f'--customize-hook=sh {after} "$1"', "--format=tar", SUITE, archive],
         {"SOURCE_DATE_EPOCH": EPOCH, "TMPDIR": str(folder), "LC_ALL": "C"},
@@ -111,14 +111,14 @@ def _file_system(archive: Path, tree: Path, output: Path, size: int) -> None:
     )
 
 
-def make(output: Path, packages: list[str], size: int) -> None:
+def make(output: Path, size: int) -> None:
     """Make the disk. Raises MakeError; `output` appears whole or not at all."""
     inside = Partition(PARTITION, ALIGNMENT, size - 2 * ALIGNMENT)
     with tempfile.TemporaryDirectory(prefix="tessera.debian.") as name:
         folder = Path(name)
         folder.chmod(0o755)
         archive = folder / "root.tar"
-        _install(folder, packages, archive)
+        _install(folder, archive)
         temporary = output.with_suffix(".new")
         temporary.unlink(missing_ok=True)
         _file_system(archive, folder / "tree", temporary, inside.size)
@@ -126,12 +126,15 @@ def make(output: Path, packages: list[str], size: int) -> None:
         temporary.replace(output)
 
 
-def image(cache: Path, more: tuple[str, ...] = ()) -> Path:
-    """The disk, out of the cache if it is there; with `more` packages than the default."""
-    packages = PACKAGES + sorted(more)
-    key = hashlib.sha256(Path(__file__).read_bytes() + " ".join(packages).encode()).hexdigest()
-    output = cache / f"debian-{key[:12]}.img"
+def cached(cache: Path) -> Path:
+    """Where the disk is in the cache, or would be."""
+    key = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    return cache / f"debian-{key[:12]}.img"
+
+
+def image(cache: Path) -> Path:
+    """The disk, made if it is not in the cache."""
+    output = cached(cache)
     if not output.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        make(output, packages, DISK_BYTES)
+        make(output, DISK_BYTES)
     return output

@@ -89,7 +89,7 @@ def _python(arguments: list[str | Path]) -> int:
 
 
 def _test(arguments: argparse.Namespace) -> int:
-    packages.require("build", "boot", "iso", "test")
+    packages.require("build", "boot", "iso", "disk", "test")
     return _python([TOP / "tests" / "run.py", *arguments.suites])
 
 
@@ -98,7 +98,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     unknown = [name for name in arguments.names if name not in known]
     if unknown:
         raise Failure(f"found the benchmark {unknown[0]}, expected {', '.join(known)}", 2)
-    packages.require("build", "boot", "test")
+    packages.require("build", "boot", "disk", "test")
     built = build.system()
     status = 0
     for name in arguments.names or known:

@@ -7,8 +7,10 @@ gets a disk that does not open the next time: say format=raw then.) With an IOMM
 the machine is a q35 whose devices all go through it.
 """
 
+import fcntl
 import json
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Sequence
@@ -111,12 +113,17 @@ def qemu_arguments(disks: Sequence[Disk], iommu: bool) -> list[str]:
 
 
 def debian_image() -> Path:
-    """The pristine Debian disk, made if it is not in the cache."""
+    """The pristine Debian disk, made if it is not in the cache, once if many ask."""
     packages.require("disk")
-    try:
-        return debian.image(cache_dir())
-    except debian.MakeError as error:
-        raise Failure(f"the Debian disk cannot be made: {error}") from error
+    cache_dir().mkdir(parents=True, exist_ok=True)
+    with open(cache_dir() / ".debian.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            if not debian.cached(cache_dir()).is_file():
+                print("tessera: making the Debian disk", file=sys.stderr)
+            return debian.image(cache_dir())
+        except debian.MakeError as error:
+            raise Failure(f"the Debian disk cannot be made: {error}") from error
 
 
 def copy(source: Path, output: Path) -> Path:
