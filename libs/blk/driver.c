@@ -65,12 +65,17 @@ bool blk_driver_complete(struct blk_driver *driver, uint16_t tag, uint32_t statu
 	return true;
 }
 
+/* Counts what had to be refused, where the server sees it too. */
+static void count_error(struct blk_driver *driver, uint32_t *reason) {
+	++*reason;
+	store(&driver->page->errors, driver->broken + driver->refused + driver->dropped);
+}
+
 /* The server's indices are impossible: nothing in the rings means anything. */
 static void break_session(struct blk_driver *driver) {
-	driver->broken++;
+	count_error(driver, &driver->broken);
 	driver->state = BLK_DRIVER_IDLE;
 	driver->stalled = false;
-	store(&driver->page->errors, driver->broken + driver->refused + driver->dropped);
 	store(&driver->page->session, 0);
 	event_send(driver->port);
 }
@@ -201,14 +206,14 @@ static bool take(struct blk_driver *driver, uint32_t available) {
 	driver->consumed = at + REQUEST_WORDS + request->segments;
 
 	if (request->tag >= BLK_TAGS || blk_driver_waits(driver, request->tag)) {
-		driver->dropped++;
+		count_error(driver, &driver->dropped);
 		return true;
 	}
 	mark(driver, request->tag);
 	driver->requests++;
 	status = check(driver, at + REQUEST_WORDS);
 	if (status) {
-		driver->refused++;
+		count_error(driver, &driver->refused);
 		answer(driver, request->tag, status, 0);
 	} else if (request->op == BLK_OP_FLUSH &&
 		   !(driver->disk[request->disk].flags & BLK_DISK_FLUSH)) {
