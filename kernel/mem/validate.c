@@ -39,12 +39,15 @@ static inline u64 l1_adjust(u64 pte) {
 	return pte;
 }
 
+/* Whatever is written to these 256 frames may be taken for an interrupt message. */
+#define MESSAGES(mfn) ((mfn) >> 8 == 0xfee)
+
 static bool is_core_device(mfn_t mfn) {
 	u32 i;
 
 	for (i = 0; i < core_device_count && core_devices[i] != mfn; i++)
 		;
-	return i < core_device_count;
+	return i < core_device_count || MESSAGES(mfn);
 }
 
 /*

@@ -117,6 +117,7 @@ static void test_mmio(void) {
 	mmio_write32(edu + EDU_LIVE, 0x12345678);
 	check("register_write", mmio_read32(edu + EDU_LIVE) == ~0x12345678U);
 	check("lapic_refused", window_map_frame(at, 0xfee00, true) < 0);
+	check("messages_refused", window_map_frame(at, 0xfee7f, true) < 0);
 	check("ioapic_refused", window_map_frame(at, 0xfec00, false) < 0);
 	check("core_ram_refused", window_map_frame(at, 0x100, false) < 0);
 	check("free_ram_refused", window_map_frame(at, boot->extent[0].mfn, false) < 0);
