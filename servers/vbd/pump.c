@@ -86,13 +86,16 @@ void pump(void *context) {
 	vbd.now = time_now();
 	vbd.deadline = 0;
 	ring_answer();
+	vbd.ready |= vbd.released;
+	vbd.released = 0;
 	more = take();
 	driver_watch();
 	to_drivers();
 	/* What was refused, or needed no disk. */
 	ring_answer();
 	if (vbd.endings) endings();
-	if (more || vbd.answers.first != VBD_NONE) pump_soon();
+	/* Who waits with more requests until it is answered is looked at. */
+	if (more || vbd.released || vbd.answers.first != VBD_NONE) pump_soon();
 	/* The timer is moved only forward: one that fires early costs less than a hypercall each.
 	 */
 	if (vbd.deadline && (!timer.deadline || vbd.deadline < timer.deadline))

@@ -97,19 +97,25 @@ static bool limited(struct device *device) {
 	return bytes || requests;
 }
 
-/* Before it is left alone, the guest is asked to tell. */
-static uint32_t available(struct queue *queue) {
+/*
+ * Before it is left alone, the guest is asked to tell: of the next request if
+ * nothing is under way, else when there are as many new ones as are under way. For
+ * when one of those is answered we look again anyway, and each event would take
+ * the processor away from the guest in the middle of what it has to ask.
+ */
+static uint32_t available(const struct device *device, struct queue *queue) {
 	uint32_t count = load(&queue->shared->req_prod) - queue->req_cons;
+	uint32_t patience = MIN(MAX(device->jobs, 1U), queue->mask / 2 + 1);
 
 	if (count) return count;
-	store(&queue->shared->req_event, queue->req_cons + 1);
+	store(&queue->shared->req_event, queue->req_cons + patience);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return load(&queue->shared->req_prod) - queue->req_cons;
 }
 
 enum ring_taken ring_take(struct device *device, uint32_t number) {
 	struct queue *queue = &device->queue[number];
-	uint32_t count = available(queue);
+	uint32_t count = available(device, queue);
 	struct job *job;
 
 	if (!count) return RING_EMPTY;
@@ -127,7 +133,7 @@ enum ring_taken ring_take(struct device *device, uint32_t number) {
 		if (!job) return RING_BLOCKED;
 		take(job, device, number);
 	}
-	return available(queue) ? RING_MORE : RING_EMPTY;
+	return available(device, queue) ? RING_MORE : RING_EMPTY;
 }
 
 /* --- answers --- */
@@ -169,7 +175,7 @@ static void release(struct job *job) {
 	vbd.free_job = job_index(job);
 	device->jobs--;
 	vbd.guest[device->guest].jobs--;
-	vbd.ready |= 1ULL << job->device;
+	vbd.released |= 1ULL << job->device;
 	if (device->barrier != VBD_NONE && device->jobs == 1) job_barrier(device);
 }
 

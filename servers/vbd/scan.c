@@ -69,7 +69,7 @@ static void finish_disk(const char *failure) {
 	next_disk();
 }
 
-void scan_retry(void) {
+static void put_request(void) {
 	struct driver *driver = scan.driver;
 	struct blk_segment segments[TABLE_PAGES];
 	struct blk_request request = {
@@ -81,7 +81,6 @@ void scan_retry(void) {
 	};
 	int tag;
 
-	if (!driver || !scan.waiting) return;
 	for (uint32_t i = 0; i < request.segments; i++)
 		segments[i] = (struct blk_segment){
 			.address = driver->dma.own_address[scan.page + i],
@@ -92,6 +91,10 @@ void scan_retry(void) {
 	scan.waiting = false;
 	driver->job_of_tag[tag] = SCAN_TAG;
 	driver->submitted = true;
+}
+
+void scan_retry(void) {
+	if (scan.driver && scan.waiting) put_request();
 }
 
 /* Reads `size` bytes from a block on to page `page` of the buffer and those behind it. */

@@ -220,10 +220,11 @@ struct vbd {
 	struct volume volume[VBD_MAX_VOLUMES];
 	struct device device[VBD_DEVICES];
 	struct guest guest[VBD_GUESTS];
-	bool endings;   /* a device or a guest is on its way out */
-	uint64_t ready; /* devices whose rings are to be looked at: one bit each */
-	uint32_t busy;  /* disks that have something to do: one bit each */
-	uint32_t turn;  /* round robin over devices */
+	bool endings;      /* a device or a guest is on its way out */
+	uint64_t ready;    /* devices whose rings are to be looked at: one bit each */
+	uint64_t released; /* devices that have been answered since: likewise, next time */
+	uint32_t busy;     /* disks that have something to do: one bit each */
+	uint32_t turn;     /* round robin over devices */
 	uint64_t deadline;
 	struct job_list answers;
 	uint16_t free_job; /* list */

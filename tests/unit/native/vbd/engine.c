@@ -51,14 +51,17 @@ static void run(uint32_t queues, uint32_t rounds, bool restarts) {
 		if (restarts && noise() % 64 == 0) blk_server_renew(&vbd.driver[0].blk);
 		blk_driver_work(&rig_driver);
 		for (uint32_t i = 0; i < queues; i++) front_collect(&front[i]);
+		/* Nothing is forgotten when the guests ask for nothing more. */
+		if (n % 32 && n + 1 < rounds) continue;
+		settle(queues);
+		for (uint32_t i = 0; i < queues; i++) CHECK(front_idle(&front[i]));
 	}
-	settle(queues);
-	for (uint32_t i = 0; i < queues; i++) CHECK(front_idle(&front[i]));
 	front_check_disk();
 	CHECK(!vbd.device[0].jobs && !vbd.guest[0].jobs && !vbd.driver[0].dma.pinned);
 }
 
 static void run_all(bool restarts) {
+	rig_events = true;
 	for (uint32_t kind = 0; kind < 4; kind++) {
 		uint32_t queues = kind & 1 ? 4 : 1;
 
@@ -68,6 +71,7 @@ static void run_all(bool restarts) {
 		CHECK(front[0].answers > 500);
 		CHECK(!vbd.device[0].malformed && !vbd.device[0].failed);
 	}
+	rig_events = false;
 }
 
 static void test_requests(void) { run_all(false); }

@@ -53,7 +53,12 @@ void front_put(struct frontend *front, const void *request, size_t size) {
 }
 
 void front_push(struct frontend *front) {
-	__atomic_store_n(&ring_of(front)->req_prod, front->req_prod, __ATOMIC_RELEASE);
+	struct blkif_sring *ring = ring_of(front);
+	uint32_t before = ring->req_prod, now = front->req_prod;
+
+	__atomic_store_n(&ring->req_prod, now, __ATOMIC_RELEASE);
+	/* The rule of the ring: who asked not to be told is not told. */
+	if (now - ring->req_event < now - before) vbd.ready |= 1ULL << front->device;
 }
 
 static uint16_t take_page(uint32_t guest) {

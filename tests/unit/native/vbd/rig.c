@@ -14,6 +14,7 @@ struct rig_blob rig_blob;
 struct blk_driver rig_driver;
 struct rig_disk_request rig_request[BLK_TAGS];
 uint32_t rig_fail_status, rig_order;
+bool rig_events;
 static struct native_start start;
 const struct native_start *rt_start_page = &start;
 static uint32_t strings_end;
@@ -405,7 +406,7 @@ bool rig_serve(void) {
 
 	blk_server_work(&vbd.driver[0].blk);
 	rig_store();
-	vbd.ready |= (1ULL << vbd.device_count) - 1;
+	if (!rig_events) vbd.ready |= (1ULL << vbd.device_count) - 1;
 	pump(NULL);
 	return vbd.driver[0].blk.requests != before;
 }
