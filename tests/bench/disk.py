@@ -12,7 +12,6 @@ once, so that no time of the host's disk comes into virtual time.
 """
 
 import argparse
-import gzip
 import json
 import re
 import subprocess
@@ -31,7 +30,6 @@ from describe import program_finder  # noqa: E402
 from launcher import build, disks, launch, machine, minimal  # noqa: E402
 from tests.bench import linux  # noqa: E402
 from tests.bench.blk import ramdisk  # noqa: E402
-from tests.pv import xen  # noqa: E402
 
 SYSTEMS = ("native", "xen", "tessera")
 MODELS = {"virtio-blk": "vda", "ahci": "sda", "nvme": "nvme0n1"}  # as Linux names them
@@ -127,7 +125,7 @@ def _on_native(place: Place, run: Run) -> list[str]:
 def _on_xen(place: Place, run: Run) -> list[str]:
     hypervisor = place.folder / "xen"
     if not hypervisor.exists():
-        hypervisor.write_bytes(gzip.decompress(xen.XEN.read_bytes()))
+        hypervisor.write_bytes(place.tree.hypervisor)
     command = f"/bin/dom0 {run.model} {MODELS[run.model]} {run.command('guest', 'xvda')}"
     kernel = f'{place.tree.kernel} console=hvc0 quiet norandmaps tessera.run="{command}"'
     return run.machine(place, [
@@ -285,7 +283,7 @@ def main() -> None:
     parser.add_argument("--no-counts", action="store_true", help="no instructions per request")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     arguments = parser.parse_args()
-    systems = arguments.system or [s for s in SYSTEMS if s != "xen" or xen.available()]
+    systems = arguments.system or SYSTEMS
     everything = {}
     with build.workspace() as name:
         place = Place.make(Path(name))

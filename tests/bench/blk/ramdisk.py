@@ -8,6 +8,7 @@ in which they must be loaded, so that the same kernel and the same user space ru
 natively, as Xen's domU and as Tessera's guest.
 """
 
+import gzip
 import hashlib
 import re
 import stat
@@ -22,7 +23,9 @@ from launcher import build
 from launcher.paths import TOP, Failure, cache_dir
 
 SUITE = "bookworm"
-PACKAGES = ["fio", "linux-image-amd64", "xen-utils-4.17", "xen-utils-common", "xenstore-utils"]
+PACKAGES = [
+    "fio", "linux-image-amd64", "xen-hypervisor-4.17-amd64", "xen-utils-4.17", "xenstore-utils",
+]
 LIBRARIES = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/ceph",
              "usr/lib/xen-4.17/lib/x86_64-linux-gnu")
 LOADER = "lib64/ld-linux-x86-64.so.2"
@@ -81,6 +84,10 @@ class Tree:
     @property
     def kernel(self) -> Path:
         return self.root / "boot" / f"vmlinuz-{self.release}"
+
+    @property
+    def hypervisor(self) -> bytes:
+        return gzip.decompress((self.root / "boot" / "xen-4.17-amd64.gz").read_bytes())
 
     def library(self, name: str) -> str:
         for folder in LIBRARIES:
