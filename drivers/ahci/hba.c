@@ -51,13 +51,6 @@ static void begin_reset(struct ahci *ahci, uint64_t now) {
 	look_again(ahci, now);
 }
 
-void ahci_reset(struct ahci *ahci, const char *why, uint64_t now) {
-	if (ahci->state == AHCI_DEAD) return;
-	log_print("the adapter is reset: %s", why);
-	if (ahci->resets++ == MAX_RESETS) ahci->why = "it does not recover";
-	begin_reset(ahci, now);
-}
-
 /* Ports that were there before are there again; GONE stays so. */
 static void after_reset(struct ahci *ahci, uint64_t now) {
 	if (ahci->why) {
@@ -142,6 +135,14 @@ static void settle(struct ahci *ahci) {
 	number_disks(ahci);
 	ahci->wake = ahci->look;
 	for (uint32_t i = 0; i < AHCI_PORTS; i++) earliest(&ahci->wake, ahci->port[i].wake);
+}
+
+void ahci_reset(struct ahci *ahci, const char *why, uint64_t now) {
+	if (ahci->state == AHCI_DEAD) return;
+	log_print("the adapter is reset: %s", why);
+	if (ahci->resets++ == MAX_RESETS) ahci->why = "it does not recover";
+	begin_reset(ahci, now);
+	settle(ahci);
 }
 
 void ahci_interrupt(struct ahci *ahci, uint64_t now) {

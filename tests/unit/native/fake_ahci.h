@@ -46,6 +46,7 @@ static struct {
 		uint64_t lba;
 		uint8_t data[4096];
 	} block[FAKE_BLOCKS];
+	uint32_t regions; /* of the last transfer */
 	uint32_t issues, accesses, commands, queued, flushes, fua, trimmed, links, resets;
 	bool absent, never_resets, keeps_bios, silent;
 	uint32_t slow; /* reads of GHC until the reset is over */
@@ -238,6 +239,7 @@ static uint32_t fake_transfer(const struct fake_port *p, const struct ahci_heade
 			      uint64_t lba, uint64_t total) {
 	uint32_t done = 0;
 
+	fake.regions = h->prds;
 	for (uint32_t i = 0; i < h->prds; i++) {
 		struct ahci_prd prd;
 

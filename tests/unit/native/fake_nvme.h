@@ -35,6 +35,8 @@ static struct {
 	uint32_t doorbells, accesses, io_commands, flushes, fua, zeroed, discarded, resets;
 	/* lies */
 	uint32_t error, errors; /* this status for so many I/O commands */
+	uint32_t lost_admin;    /* this admin command is not answered, counted from 1 */
+	bool bad_admin;         /* another one is said to be done before */
 	bool stuck;             /* does nothing any more */
 	uint32_t stuck_resets;  /* and that many resets do not help */
 	bool never_stops, never_starts, absent, silent;
@@ -308,6 +310,8 @@ static void fake_one(uint32_t n) {
 
 	memcpy(&c, fake_dma(q->commands + q->head * 64, 64), 64);
 	q->head = (q->head + 1) % q->size;
+	if (!n && fake.lost_admin && !--fake.lost_admin) return;
+	if (!n && fake.bad_admin) fake_post(n, (uint16_t)(c.id + 1), 0, 0, 0);
 	status = n ? fake_io(&c) : fake_admin(&c, &result);
 	id = c.id;
 	if (n && fake.bad_id == 1) id |= 63;

@@ -141,6 +141,19 @@ static void comes_up(void) {
 	CHECK(nvme.namespaces[7].disk.flags ==
 	      (BLK_DISK_PRESENT | BLK_DISK_FUA | BLK_DISK_READONLY));
 	CHECK(nvme.namespaces[7].disk.sectors == 56ULL << 30 && nvme.namespaces[7].id == 8);
+	/* A command of its setup gets lost, or an answer that it did not ask for comes first. */
+	for (uint32_t lost = 1; lost <= 20; lost++) {
+		setup(5);
+		fake.spaces = 8;
+		fake.lost_admin = lost;
+		start();
+		CHECK(nvme.state == NVME_READY && nvme.namespace_count == 8);
+		CHECK(nvme.total_resets == (lost <= 19));
+	}
+	setup(5);
+	fake.bad_admin = true;
+	start();
+	CHECK(nvme.state == NVME_READY && nvme.queue_count == 4 && nvme.lies == 12);
 	setup(2);
 	fake.metadata = 8;
 	start();
@@ -314,6 +327,18 @@ static void large_blocks(void) {
 
 /* More than fits the queue; the doorbell is rung once for what was asked together. */
 static void batches(void) {
+	struct blk_request request = {.op = BLK_OP_READ, .segments = 8, .count = 8};
+	struct blk_segment segments[8];
+
+	/* What adjoins is one entry, and so one command. */
+	up(2);
+	for (uint32_t i = 0; i < 8; i++)
+		segments[i] = (struct blk_segment){data_address[0] + i * 512, 512, 0};
+	nvme_submit(&nvme, &request, segments, now);
+	nvme_kick(&nvme);
+	run(now + SECOND / 2);
+	CHECK(answered == 1 && fake.io_commands == 1);
+
 	up(2);
 	fake.doorbells = 0;
 	for (uint16_t tag = 0; tag < BLK_TAGS; tag++) ask(tag, BLK_OP_WRITE, tag * 8, tag, 1);
