@@ -81,7 +81,7 @@ struct system_domain {
 	uint8_t pad0;
 	uint32_t restart_limit; /* restarts within the window before root gives up */
 	uint32_t restart_window_ms;
-	uint32_t restart_backoff_ms; /* between starts; doubles with each restart in the window */
+	uint32_t restart_backoff_ms; /* between starts; doubles until one lasts */
 	uint32_t
 		priority; /* order in the first plan: lower is earlier (drivers, servers, guests) */
 	uint32_t line;    /* line in the description, for messages */

@@ -19,6 +19,7 @@
  *     device_make.c, device_report.c   what a device gets, what is said about it
  *     plan.c         the first plan, and what the policy is told
  *     supervise.c    ends, restarts, giving up
+ *     blame.c        who keeps the memory of one that has ended
  *     exit.c         the end of the system
  *     command.c      words from the console
  */
@@ -78,6 +79,7 @@ struct domain {
 	uint64_t window_start;    /* of the restart budget */
 	uint8_t blamed;           /* how often somebody was, for not letting go of its memory */
 	uint32_t restarts;        /* within the window */
+	uint32_t doublings;       /* of the back-off, since it last lasted */
 	uint32_t restarts_total;
 };
 
@@ -158,6 +160,11 @@ const char *supervise_clear(struct domain *domain);
 /* Servers may have let go of guests that have ended. */
 void supervise_release(void);
 const char *stage_name(const struct domain *domain);
+
+/* --- blame.c --- */
+
+/* Its memory does not come back: ends those at fault. */
+void supervise_blame(struct domain *domain);
 
 /* --- exit.c --- */
 

@@ -30,7 +30,7 @@
 #define RELEASE_PATIENCE MILLISECONDS(3000)
 #define RECLAIM_RETRY    MILLISECONDS(10)
 #define RECLAIM_PATIENCE MILLISECONDS(2000)
-#define BACKOFF_MAX_MS   60000U
+#define BACKOFF_MAX      MILLISECONDS(60000)
 
 static int watch_port;
 
@@ -114,18 +114,23 @@ static void start_again(struct domain *domain) {
 /* --- the restart budget --- */
 
 /*
- * The earliest time for the next start: starts are apart by the back-off, which
- * doubles. So one that crashes now and then comes back at once, and one that
- * cannot start does not take all the time. A native domain's first restart never waits:
- * guests do.
+ * The earliest time for the next start. Starts are apart by the back-off, which
+ * doubles until one of them lasts twice as long: so what crashes now and then
+ * comes back at once, and what cannot start does not take all the time. A native
+ * domain that has lasted does not wait at all: guests do.
  */
-static uint64_t next_start(const struct domain *domain) {
-	uint32_t doublings = domain->restarts;
-	uint64_t delay = domain->d->restart_backoff_ms;
+static uint64_t next_start(struct domain *domain, uint64_t now) {
+	uint64_t backoff = MILLISECONDS(domain->d->restart_backoff_ms), delay = backoff;
 
-	if (is_native(domain) && !doublings--) return 0;
-	delay = MIN(delay << MIN(doublings, 16U), (uint64_t)BACKOFF_MAX_MS);
-	return domain->started + MILLISECONDS(delay);
+	if (domain->doublings)
+		delay = MIN(backoff << MIN(domain->doublings - 1, 16U), BACKOFF_MAX);
+	else if (is_native(domain))
+		delay = 0;
+	if (now - domain->started >= 2 * MAX(delay, backoff))
+		domain->doublings = 0;
+	else
+		domain->doublings++;
+	return domain->started + delay;
 }
 
 /* After a crash: starts again, at once or later, or gives up. */
@@ -146,7 +151,7 @@ static void start_within_budget(struct domain *domain) {
 		supervise_check_exit();
 		return;
 	}
-	next = next_start(domain);
+	next = next_start(domain, now);
 	domain->restarts++;
 	/* Not out of the failure of its own start: that would be a loop. */
 	if (next <= now && domain->stage != STAGE_HELD) {
@@ -170,46 +175,6 @@ static void reclaimed(struct domain *domain) {
 		start_again(domain);
 }
 
-static void blame(struct domain *server, const struct domain *owner) {
-	char why[96];
-
-	if (server->stage != STAGE_RUNNING) return;
-	rt_format(why, sizeof(why), "it does not let go of the memory of %s", owner->name);
-	supervise_crash(server, why);
-}
-
-/* The drivers of a disk server: with them go the DMA windows that it has filled. */
-static void blame_drivers(const struct domain *server, const struct domain *owner) {
-	for (uint32_t i = 0; i < description.connection_count; i++) {
-		const struct system_connection *c = &description.connections[i];
-
-		if (c->protocol == SYSTEM_CONN_DISK && c->server == server->index)
-			blame(&domains[c->client], owner);
-	}
-}
-
-/*
- * Somebody keeps its memory mapped, and patience is over. First those are at
- * fault that have not let go of a guest, and the windows of servers that are down;
- * then the server of its disks, who said that it has, and its windows; then all.
- */
-static void blame_all(struct domain *domain) {
-	uint8_t round = domain->blamed++;
-
-	if (is_native(domain)) blame_drivers(domain, domain);
-	for (uint32_t i = 0; i < domain->connection_count && is_guest(domain); i++) {
-		const struct system_connection *c =
-			&description.connections[domain->connections[i]];
-		struct domain *server = &domains[c->server];
-		bool disks = c->protocol == SYSTEM_CONN_BLOCK;
-
-		if (disks && (round || server->stage != STAGE_RUNNING))
-			blame_drivers(server, domain);
-		if (!wiring_let_go(domain, i) || (disks && round) || round > 1)
-			blame(server, domain);
-	}
-}
-
 static void reclaim(struct domain *domain) {
 	uint64_t now = time_now();
 
@@ -218,7 +183,7 @@ static void reclaim(struct domain *domain) {
 		return;
 	}
 	if (now > domain->deadline) {
-		blame_all(domain);
+		supervise_blame(domain);
 		domain->deadline = now + RECLAIM_PATIENCE;
 	}
 	event_timer_arm(&domain->timer, now + RECLAIM_RETRY);
@@ -395,6 +360,7 @@ const char *supervise_restart(struct domain *domain) {
 const char *supervise_clear(struct domain *domain) {
 	if (domain->stage != STAGE_GIVEN_UP) return "it is not given up";
 	domain->restarts = 0;
+	domain->doublings = 0;
 	domain->window_start = 0;
 	return supervise_restart(domain);
 }
