@@ -290,6 +290,20 @@ bool vblk_reap(struct vblk *disk, unsigned n, struct vblk_done *done) {
 
 /* --- when things go wrong --- */
 
+bool vblk_missed(struct vblk *disk) {
+	bool missed = false;
+
+	for (unsigned n = 0; n < disk->queues; n++) {
+		const struct virtqueue *queue = &disk->queue[n];
+		bool waiting = virtqueue_has_answers(queue);
+
+		missed |= waiting && disk->waiting[n] && disk->taken[n] == queue->reaped;
+		disk->waiting[n] = waiting;
+		disk->taken[n] = queue->reaped;
+	}
+	return missed;
+}
+
 bool vblk_stuck(struct vblk *disk, uint32_t ticks) {
 	for (unsigned n = 0; n < disk->queues; n++)
 		if (disk->queue[n].broken) return true;

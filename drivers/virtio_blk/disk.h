@@ -50,6 +50,9 @@ struct vblk {
 	uint32_t piece; /* bytes that one descriptor may carry */
 	uint32_t in_flight;
 	uint32_t tick; /* counts up once a second while something is in flight */
+	/* at the last tick: answers that nobody had taken, and up to where they were taken */
+	bool waiting[VBLK_QUEUES];
+	uint16_t taken[VBLK_QUEUES];
 	/* what happened, for the log */
 	uint32_t resets, short_reads, strange;
 	struct blk_disk info;
@@ -93,6 +96,11 @@ bool vblk_submit(struct vblk *disk, const struct blk_request *request,
 void vblk_kick(struct vblk *disk);
 /* The next request of queue n that is done. */
 bool vblk_reap(struct vblk *disk, unsigned n, struct vblk_done *done);
+/*
+ * Once a tick. True: there are answers that were there at the last tick already, so
+ * their interrupt got lost.
+ */
+bool vblk_missed(struct vblk *disk);
 /* Something is in flight for longer than `ticks`, or the device lost its way. */
 bool vblk_stuck(struct vblk *disk, uint32_t ticks);
 /*

@@ -107,23 +107,31 @@ static bool reap(void) {
 	return more;
 }
 
-static bool on_interrupt(void *context) {
-	bool done;
+/* A batch: what is done, then what the server asks. True: there is no more for now. */
+static bool serve(void) {
+	bool done = !reap();
 
-	(void)context;
-	/* A line may be shared, and reading the reason is what ends the interrupt. */
-	if (!vectors && !(virtio_isr(&disk.virtio) & 1) && !unfinished) return true;
-	done = !reap();
 	blk_driver_work(&blk);
 	for (unsigned n = 0; n < disk.queues; n++)
 		if (!virtqueue_want_interrupt(&disk.queue[n])) done = false;
-	unfinished = !done;
 	return done;
+}
+
+static bool on_interrupt(void *context) {
+	(void)context;
+	/* A line may be shared, and reading the reason is what ends the interrupt. */
+	if (!vectors && !(virtio_isr(&disk.virtio) & 1) && !unfinished) return true;
+	unfinished = !serve();
+	return !unfinished;
 }
 
 static void on_tick(void *context) {
 	(void)context;
 	disk.tick++;
+	if (vblk_missed(&disk)) {
+		log_print("answers of the device came without an interrupt");
+		serve();
+	}
 	if (vblk_stuck(&disk, TIMEOUT_TICKS)) {
 		recover();
 		blk_driver_work(&blk);

@@ -126,8 +126,12 @@ bool virtqueue_reap(struct virtqueue *queue, struct virtqueue_done *done) {
 	return false;
 }
 
+bool virtqueue_has_answers(const struct virtqueue *queue) {
+	return !queue->broken && load(&queue->rings->used.index) != queue->reaped;
+}
+
 bool virtqueue_want_interrupt(struct virtqueue *queue) {
 	store(queue->used_event, queue->reaped);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return queue->broken || load(&queue->rings->used.index) == queue->reaped;
+	return !virtqueue_has_answers(queue);
 }

@@ -105,6 +105,8 @@ void virtqueue_kick(struct virtqueue *queue);
 
 /* The next one that is done. */
 bool virtqueue_reap(struct virtqueue *queue, struct virtqueue_done *done);
+/* There are some that were not reaped. */
+bool virtqueue_has_answers(const struct virtqueue *queue);
 /* Asks for an interrupt at the next one. False: there is one already. */
 bool virtqueue_want_interrupt(struct virtqueue *queue);
 

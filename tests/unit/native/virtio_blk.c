@@ -234,6 +234,21 @@ static void silence(void) {
 	CHECK(vblk_stuck(&disk, 11));
 }
 
+/* An answer without an interrupt is found at the second tick. */
+static void lost_interrupts(void) {
+	struct vblk_done done;
+
+	fake_device(ALL);
+	CHECK(!start(1) && !vblk_missed(&disk));
+	CHECK(submit(1, BLK_OP_READ, 0, 1, 0) && submit(2, BLK_OP_READ, 0, 1, 0));
+	vblk_kick(&disk);
+	CHECK(!vblk_missed(&disk) && fake_run() == 2);
+	CHECK(!vblk_missed(&disk));
+	CHECK(vblk_reap(&disk, 0, &done));
+	CHECK(!vblk_missed(&disk)); /* somebody is at it */
+	CHECK(vblk_missed(&disk) && vblk_reap(&disk, 0, &done) && !vblk_missed(&disk));
+}
+
 static const struct test tests[] = {
 	{"what the device says of itself", understands},
 	{"devices that make no sense", refuses},
@@ -242,6 +257,7 @@ static const struct test tests[] = {
 	{"all tags on all queues, and a queue that is full", all_tags},
 	{"errors, short reads, statuses that do not exist", failures},
 	{"a device that does not answer", silence},
+	{"interrupts that get lost", lost_interrupts},
 };
 
 int main(void) { return RUN("virtio_blk", tests); }
