@@ -76,6 +76,20 @@ void device_settle(void) {
 		if (vbd.device[i].state == DEVICE_WAITING) settle(&vbd.device[i]);
 }
 
+void device_say_waiting(void) {
+	for (uint32_t i = 0; i < vbd.device_count; i++) {
+		struct device *device = &vbd.device[i];
+
+		if (device->state != DEVICE_WAITING || device->waiting_is_said) continue;
+		device->waiting_is_said = true;
+		log_print(
+			"disk %s of %s (line %u of the description) is not there: volume %s waits "
+			"for its driver",
+			device->name, config_string(device->config->guest), device->config->line,
+			device->volume->name);
+	}
+}
+
 static void share_jobs(void) {
 	uint32_t present = 0;
 

@@ -147,6 +147,7 @@ static void watch_absence(struct driver *driver) {
 	dma_clear(&driver->dma);
 	driver->dma.frozen = false;
 	job_give_up(driver);
+	device_say_waiting();
 }
 
 void driver_watch(void) {

@@ -8,31 +8,14 @@
  * remembered in the device (publish, questions) and made when there is some. An
  * answer carries the device's generation, so one to an old question is dropped.
  */
-#include "vbd.h"
+#include "node.h"
 
 #include "libs/log/log.h"
-#include "libs/xenbus/xenbus.h"
 
-#define PATH 96U
-
-/* device->questions */
-#define ASK_STATES    1U
-#define ASK_FRONT     2U
-#define ASK_RINGS     4U
-#define ASK_WATCH     8U
-#define ASK_SET_STATE 16U
-#define ASK_REMOVE    32U
-#define ASK_CHANGED   64U
-
-static struct xenbus bus;
+struct xenbus node_bus;
 static int home_watch[VBD_GUESTS]; /* its guest's home is waited for; 0 = no */
 
-static void node_question(struct device *device, uint8_t question);
-
-/* Which answer this is: in the context of a request. */
-enum what { HOME, BACKEND_STATE, FRONT_STATE, CHANGED, PROTOCOL, PERSISTENT, ORDER, QUEUES, RING };
-
-static void *context(const struct device *device, enum what what, uint32_t detail) {
+void *node_context(const struct device *device, enum what what, uint32_t detail) {
 	return (void *)((uintptr_t)(device - vbd.device) | (uintptr_t)what << 8 |
 			(uintptr_t)detail << 16 | (uintptr_t)device->generation << 32);
 }
@@ -42,7 +25,7 @@ static void backend_path(const struct device *device, const char *node, char pat
 		  device->domid, device->config->virtual_device, *node ? "/" : "", node);
 }
 
-static void front_path(const struct device *device, const char *node, char path[PATH]) {
+void node_front_path(const struct device *device, const char *node, char path[PATH]) {
 	rt_format(path, PATH, "/local/domain/%u/device/vbd/%u%s%s", device->domid,
 		  device->config->virtual_device, *node ? "/" : "", node);
 }
@@ -153,7 +136,7 @@ static void make_value(const struct device *device, enum value value, char *to) 
 	const struct volume *volume = device->volume;
 
 	switch (value) {
-	case V_FRONTEND: front_path(device, "", to); break;
+	case V_FRONTEND: node_front_path(device, "", to); break;
 	case V_BACKEND: backend_path(device, "", to); break;
 	case V_NAME: device_name(device->config->virtual_device, to); break;
 	case V_TYPE: rt_strcopy(to, "phy", PATH); break;
@@ -194,22 +177,22 @@ static int write_node(struct device *device, const struct node *node) {
 	uint16_t reader = node->front ? rt_start_page->domid : device->domid;
 
 	if (node->front)
-		front_path(device, node->name, path);
+		node_front_path(device, node->name, path);
 	else
 		backend_path(device, node->name, path);
-	if (node->value == V_DIR) return xenbus_mkdir(&bus, 0, path, written, device);
+	if (node->value == V_DIR) return xenbus_mkdir(&node_bus, 0, path, written, device);
 	if (node->value == V_PERMISSIONS) {
 		rt_format(value, sizeof(value), "n%u r%u", owner, reader);
-		return xenbus_set_permissions(&bus, 0, path, value, written, device);
+		return xenbus_set_permissions(&node_bus, 0, path, value, written, device);
 	}
 	if (node->value == V_FRONT_STATE && !device->make_front) return 0;
 	make_value(device, node->value, value);
-	return xenbus_write(&bus, 0, path, value, (uint32_t)strlen(value), written, device);
+	return xenbus_write(&node_bus, 0, path, value, (uint32_t)strlen(value), written, device);
 }
 
 /* --- what is read --- */
 
-static struct device *addressee(void *context, const struct xenbus_answer *answer) {
+struct device *node_addressee(void *context, const struct xenbus_answer *answer) {
 	uintptr_t word = (uintptr_t)context;
 	struct device *device = &vbd.device[word & 0xff];
 
@@ -232,13 +215,13 @@ static void wait_for_home(uint16_t guest) {
 	if (home_watch[guest]) return;
 	rt_format(path, sizeof(path), "/local/domain/%u/device/vbd",
 		  rt_start_page->connections[guest].peer_domid);
-	watch = xenbus_watch(&bus, path, home_changed, NULL, NULL, NULL);
+	watch = xenbus_watch(&node_bus, path, home_changed, NULL, NULL, NULL);
 	home_watch[guest] = MAX(watch, 0);
 }
 
 static void stop_waiting(uint16_t guest) {
 	if (!home_watch[guest]) return;
-	(void)xenbus_unwatch(&bus, home_watch[guest]);
+	(void)xenbus_unwatch(&node_bus, home_watch[guest]);
 	home_watch[guest] = 0;
 }
 
@@ -253,7 +236,7 @@ static void states_read(struct device *device, bool home, uint32_t backend, uint
 }
 
 static void state_read(void *context, const struct xenbus_answer *answer) {
-	struct device *device = addressee(context, answer);
+	struct device *device = node_addressee(context, answer);
 	static uint32_t backend[VBD_DEVICES];
 	static bool home[VBD_DEVICES];
 	uint64_t state = XENBUS_UNKNOWN;
@@ -270,122 +253,6 @@ static void state_read(void *context, const struct xenbus_answer *answer) {
 	}
 }
 
-static void rings_read(struct device *device) {
-	for (uint32_t q = 0; q < device->front.queues; q++) {
-		for (uint32_t p = 0; p < device->front.pages; p++)
-			if (device->front.ref[q][p] == UINT32_MAX) {
-				device_front_read(device, "it names no ring");
-				return;
-			}
-		if (!device->front.port[q]) {
-			device_front_read(device, "it names no event channel");
-			return;
-		}
-	}
-	device_front_read(device, NULL);
-}
-
-static void ring_read(void *context, const struct xenbus_answer *answer) {
-	struct device *device = addressee(context, answer);
-	uint32_t detail = (uint32_t)((uintptr_t)context >> 16 & 0xffff);
-	uint32_t queue = detail >> 8, page = detail & 0xff;
-	uint64_t number;
-
-	if (!device) return;
-	if (xenbus_number(answer, UINT32_MAX - 1, &number)) {
-		if (page < VBD_RING_PAGES)
-			device->front.ref[queue][page] = (uint32_t)number;
-		else
-			device->front.port[queue] = (uint32_t)number;
-	}
-	if (!--device->awaited) rings_read(device);
-}
-
-static int ask_one_ring(struct device *device, uint32_t queue, uint32_t page, const char *name) {
-	char node[32], path[PATH];
-
-	if (device->front.queues > 1)
-		rt_format(node, sizeof(node), "queue-%u/%s", queue, name);
-	else
-		rt_strcopy(node, name, sizeof(node));
-	front_path(device, node, path);
-	device->awaited++;
-	return xenbus_read(&bus, 0, path, ring_read, context(device, RING, queue << 8 | page));
-}
-
-static int ask_rings(struct device *device) {
-	int error = 0;
-
-	device->awaited = 0;
-	memset(device->front.ref, 0xff, sizeof(device->front.ref));
-	memset(device->front.port, 0, sizeof(device->front.port));
-	for (uint32_t q = 0; q < device->front.queues && !error; q++) {
-		for (uint32_t p = 0; p < device->front.pages && !error; p++) {
-			char name[16] = "ring-ref";
-
-			if (device->front.numbered) rt_format(name, sizeof(name), "ring-ref%u", p);
-			error = ask_one_ring(device, q, p, name);
-		}
-		if (!error) error = ask_one_ring(device, q, VBD_RING_PAGES, "event-channel");
-	}
-	return error;
-}
-
-static void front_read(void *context, const struct xenbus_answer *answer) {
-	struct device *device = addressee(context, answer);
-	struct front *front;
-	uint64_t number;
-
-	if (!device) return;
-	front = &device->front;
-	switch ((enum what)((uintptr_t)context >> 8 & 0xff)) {
-	case PROTOCOL:
-		/* None is said by old frontends of our own kind. */
-		front->abi = answer->error || !strcmp(answer->value, "x86_64-abi");
-		break;
-	case PERSISTENT: front->persistent = xenbus_number(answer, 1, &number) && number; break;
-	case ORDER:
-		front->numbered = !answer->error;
-		front->pages = answer->error ? 1 : 0;
-		if (xenbus_number(answer, VBD_RING_ORDER, &number)) front->pages = 1U << number;
-		break;
-	default:
-		front->queues = answer->error ? 1 : 0;
-		if (xenbus_number(answer, VBD_QUEUES, &number)) front->queues = (uint32_t)number;
-		break;
-	}
-	if (--device->awaited) return;
-	if (!front->abi)
-		device_front_read(device, "its ring is of another layout than x86_64-abi");
-	else if (!front->pages)
-		device_front_read(device, "its ring has more pages than were offered");
-	else if (!front->queues)
-		device_front_read(device, "it has no queues, or more than were offered");
-	else
-		node_question(device, ASK_RINGS);
-}
-
-static int ask_front(struct device *device) {
-	static const struct {
-		const char *name;
-		enum what what;
-	} keys[] = {
-		{"protocol", PROTOCOL},
-		{"feature-persistent", PERSISTENT},
-		{"ring-page-order", ORDER},
-		{"multi-queue-num-queues", QUEUES},
-	};
-	char path[PATH];
-	int error = 0;
-
-	device->awaited = ARRAY_SIZE(keys);
-	for (uint32_t i = 0; i < ARRAY_SIZE(keys) && !error; i++) {
-		front_path(device, keys[i].name, path);
-		error = xenbus_read(&bus, 0, path, front_read, context(device, keys[i].what, 0));
-	}
-	return error;
-}
-
 static int read_state(struct device *device, enum what what) {
 	char path[PATH];
 
@@ -394,8 +261,8 @@ static int read_state(struct device *device, enum what what) {
 	else if (what == BACKEND_STATE)
 		backend_path(device, "state", path);
 	else
-		front_path(device, "state", path);
-	return xenbus_read(&bus, 0, path, state_read, context(device, what, 0));
+		node_front_path(device, "state", path);
+	return xenbus_read(&node_bus, 0, path, state_read, node_context(device, what, 0));
 }
 
 static void changed(void *device, const char *path) {
@@ -416,16 +283,16 @@ static int ask(struct device *device, uint8_t question) {
 		if (!error) error = read_state(device, BACKEND_STATE);
 		return error ? error : read_state(device, FRONT_STATE);
 	case ASK_CHANGED: return read_state(device, CHANGED);
-	case ASK_FRONT: return ask_front(device);
-	case ASK_RINGS: return ask_rings(device);
+	case ASK_FRONT: return front_ask(device);
+	case ASK_RINGS: return front_ask_rings(device);
 	case ASK_SET_STATE: return write_node(device, &(const struct node){"state", 0, V_STATE});
 	case ASK_REMOVE:
 		backend_path(device, "", path);
-		return xenbus_rm(&bus, 0, path, NULL, NULL);
+		return xenbus_rm(&node_bus, 0, path, NULL, NULL);
 	default:
 		if (device->watch > 0) return 0;
-		front_path(device, "state", path);
-		device->watch = xenbus_watch(&bus, path, changed, device, NULL, NULL);
+		node_front_path(device, "state", path);
+		device->watch = xenbus_watch(&node_bus, path, changed, device, NULL, NULL);
 		return device->watch < 0 ? device->watch : 0;
 	}
 }
@@ -456,9 +323,9 @@ static void go_on_all(void *context) {
 		if (!go_on(&vbd.device[i])) return;
 }
 
-static void node_question(struct device *device, uint8_t question) {
+void node_question(struct device *device, uint8_t question) {
 	device->questions |= question;
-	if (bus.ready) go_on(device);
+	if (node_bus.ready) go_on(device);
 }
 
 void node_publish(struct device *device) {
@@ -472,7 +339,7 @@ void node_state(struct device *device, uint32_t state) {
 }
 
 void node_remove(struct device *device) {
-	if (device->watch > 0) (void)xenbus_unwatch(&bus, device->watch);
+	if (device->watch > 0) (void)xenbus_unwatch(&node_bus, device->watch);
 	device->watch = 0;
 	device->generation++;
 	device->publish = ARRAY_SIZE(nodes);
@@ -492,7 +359,7 @@ void node_read_front(struct device *device) {
 	node_question(device, ASK_FRONT);
 }
 
-bool node_ready(void) { return bus.ready; }
+bool node_ready(void) { return node_bus.ready; }
 
 static void connected(void *context) {
 	memset(home_watch, 0, sizeof(home_watch));
@@ -509,7 +376,7 @@ const char *node_open(void) {
 
 	if (!connection) return "it has no connection with the store";
 	for (uint32_t i = 0; i < VBD_DEVICES; i++) vbd.device[i].publish = ARRAY_SIZE(nodes);
-	return xenbus_open(&bus, connection, connected, go_on_all, NULL)
+	return xenbus_open(&node_bus, connection, connected, go_on_all, NULL)
 		       ? "the store's ring can't be mapped"
 		       : NULL;
 }

@@ -9,8 +9,9 @@
  *   ring.c     guests' rings: taking, answering  job.c      a request, step by step
  *   dma.c      the slots of a driver's window    disk.c     order and sharing on a disk
  *   driver.c   sessions with drivers             device.c   backend states
- *   node.c     a device's nodes in the store     link.c     rings mapped, ports bound
- *   pump.c     the order of one wake-up          main.c     start, guests come and go
+ *   node.c     a device's nodes in the store     front.c    a frontend's nodes
+ *   link.c     rings mapped, ports bound         pump.c     the order of one wake-up
+ *   main.c     start, guests come and go
  *
  * One guest request is one *job*. A job is done in *steps*, one after the other;
  * each is one request to one driver. Jobs, queues, devices and disks are static
@@ -22,6 +23,7 @@
 #include "boat.h"
 #include "bucket.h"
 #include "dma.h"
+#include "job.h"
 #include "libs/blk/server.h"
 #include "libs/grant/grant.h"
 #include "libs/rt/rt.h"
@@ -36,7 +38,6 @@
 #define VBD_QUEUES     4U
 #define VBD_RING_ORDER 2U
 #define VBD_RING_PAGES (1U << VBD_RING_ORDER)
-#define VBD_SEGMENTS   64U /* of an indirect request */
 #define VBD_JOBS       BOAT_RECORDS
 #define VBD_NONE       0xffffU
 
@@ -46,56 +47,6 @@
 
 #define VBD_AWAY_MS   60000U /* how long requests wait for a driver that is not there */
 #define VBD_ANSWER_MS 30000U /* a driver that answers nothing for so long is asked anew */
-
-struct segment {
-	uint32_t ref;
-	uint16_t slot; /* of the window, while the step that covers it is pinned */
-	uint8_t first, last;
-};
-
-enum job_stage { STAGE_FLUSH_BEFORE, STAGE_DATA, STAGE_FLUSH_AFTER, STAGE_END };
-
-enum job_phase {
-	JOB_FREE,     /* its record too */
-	JOB_HELD,     /* its record is a predecessor's, and nobody has adopted it yet */
-	JOB_BARRIER,  /* a barrier: waits for those before it */
-	JOB_TAKEN,    /* adopted, not begun */
-	JOB_AWAY,     /* waits for its driver */
-	JOB_STARVED,  /* waits for free slots of the window */
-	JOB_ASKING,   /* its pages are being mapped */
-	JOB_QUEUED,   /* in its disk's order */
-	JOB_FLIGHT,   /* the driver has it */
-	JOB_ANSWERING /* done; pages are being unmapped, then the guest is told */
-};
-
-struct job {
-	uint64_t id;
-	uint64_t sector, left; /* of the virtual disk: what is still to be done */
-	uint64_t since;        /* when the driver got the step */
-	uint64_t step_sector;  /* of the physical disk */
-	uint32_t step_count;
-	uint16_t next; /* in the one list that it is in */
-	uint16_t device;
-	uint16_t segments, segment;        /* how many, and where the step begins */
-	uint16_t step_disk, step_segments; /* segments that it touches, in part perhaps */
-	uint16_t extent;                   /* a flush: which one was the last */
-	uint8_t queue, phase, stage, op, answer_op;
-	uint8_t blk_op; /* of the step */
-	uint8_t skip;   /* sectors of `segment` that are done */
-	uint8_t tries;
-	bool pinned;
-	int8_t status; /* BLKIF_RSP_* */
-	struct segment list[VBD_SEGMENTS];
-};
-
-struct job_list {
-	uint16_t first, last;
-};
-
-struct extent {
-	uint16_t disk; /* physical */
-	uint64_t first, count;
-};
 
 #define VBD_VOLUME_EXTENTS 16U
 
@@ -364,6 +315,8 @@ void device_present(uint16_t guest, uint32_t incarnation);
 bool device_gone(uint16_t guest);
 /* Goes on where it can. */
 void device_settle(void);
+/* A driver is away for long: names the disks that still wait to be there. */
+void device_say_waiting(void);
 /* Its last job is answered while it drains. */
 void device_drained(struct device *device);
 /* It broke the protocol, or its memory can't be reached. */
