@@ -17,6 +17,7 @@
 static struct connection connections[NATIVE_MAX_CONNECTIONS];
 static struct grant_mapping mappings[NATIVE_MAX_CONNECTIONS];
 static bool was_broken[NATIVE_MAX_CONNECTIONS];
+static uint32_t breaks[NATIVE_MAX_CONNECTIONS];
 
 static const struct native_connection *described(unsigned n) {
 	return &rt_start_page->connections[n];
@@ -28,6 +29,15 @@ static bool is_client(unsigned n) {
 	return c->protocol == SYSTEM_CONN_STORE || c->protocol == SYSTEM_CONN_XENBUS;
 }
 
+/* A client may begin anew and do it again: the log hears of it ever less often. */
+static void complain(unsigned n) {
+	uint32_t count = ++breaks[n];
+
+	if (count & (count - 1)) return;
+	log_print("%s broke the store's protocol (error %u, %u times so far): not served any more",
+		  described(n)->peer, connections[n].client->error, count);
+}
+
 static void serve(void *context) {
 	unsigned n = (unsigned)(uintptr_t)context;
 	struct connection *c = &connections[n];
@@ -37,9 +47,7 @@ static void serve(void *context) {
 	if (c->notify) event_send(described(n)->port);
 	c->notify = false;
 	broken = c->client->state == CLIENT_BROKEN;
-	if (broken && !was_broken[n])
-		log_print("%s broke the store's protocol (error %u): not served any more",
-			  described(n)->peer, c->client->error);
+	if (broken && !was_broken[n]) complain(n);
 	was_broken[n] = broken;
 	for (unsigned i = 0; i < rt_start_page->connection_count; i++)
 		if (i != n && connection_is_due(&connections[i])) event_again(described(i)->port);
