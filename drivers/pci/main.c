@@ -13,12 +13,9 @@
 #include "libs/grant/grant.h"
 #include "libs/log/log.h"
 #include "libs/pci/mmio.h"
-#include "libs/rt/hypercall.h"
 #include "libs/rt/time.h"
 #include "libs/rt/window.h"
 #include "proto/system.h"
-#include "proto/xen/sched.h"
-#include "proto/xen/xen.h"
 
 #define CONFIG_ADDRESS 0xcf8U
 #define CONFIG_DATA    0xcfcU
@@ -112,13 +109,9 @@ static bool usable(void *context, uint64_t address, uint64_t size) {
 	return memory_at(address + size - 1) != NULL;
 }
 
-/* The domain sleeps; an event that comes meanwhile only makes it look at the clock. */
 static void wait(void *context, uint32_t microseconds) {
-	uint64_t end = time_now() + microseconds * 1000ULL;
-	struct sched_poll poll = {.timeout = end};
-
 	(void)context;
-	while (time_now() < end) hypercall2(__HYPERVISOR_sched_op, SCHEDOP_poll, (uintptr_t)&poll);
+	time_sleep(microseconds * 1000ULL);
 }
 
 /* What happened to the entry is seen before `done` says so. */

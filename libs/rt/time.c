@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Reads the pvclock of vCPU 0: again while its version is odd or changes. */
+#include "libs/rt/hypercall.h"
 #include "libs/rt/rt.h"
 #include "libs/rt/time.h"
+#include "proto/xen/sched.h"
 #include "proto/xen/xen.h"
 
 __extension__ typedef unsigned __int128 uint128_t;
@@ -29,4 +31,11 @@ uint64_t time_now(void) {
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	} while ((version & 1) || version != info->version);
 	return now;
+}
+
+void time_sleep(uint64_t nanoseconds) {
+	uint64_t end = time_now() + nanoseconds;
+	struct sched_poll poll = {.timeout = end};
+
+	while (time_now() < end) hypercall2(__HYPERVISOR_sched_op, SCHEDOP_poll, (uintptr_t)&poll);
 }

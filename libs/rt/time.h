@@ -8,5 +8,10 @@
 #define MILLISECONDS(n) ((uint64_t)(n)*1000000U)
 
 uint64_t time_now(void);
+/*
+ * Sleeps. An event that is pending or comes meanwhile is left for the event loop, and
+ * turns the sleep into a wait: for short waits on a device only.
+ */
+void time_sleep(uint64_t nanoseconds);
 
 #endif

@@ -4,11 +4,8 @@
  * region is named by a vendor capability. The capabilities are the device's words:
  * pci_map_bar() checks them against the BAR.
  */
-#include "libs/rt/hypercall.h"
 #include "libs/rt/time.h"
 #include "libs/virtio/virtio.h"
-#include "proto/xen/sched.h"
-#include "proto/xen/xen.h"
 
 #define CAP_TYPE       3U
 #define CAP_BAR        4U
@@ -53,11 +50,8 @@ static volatile uint16_t *io_doorbell(void *context, uint32_t offset) {
 }
 
 static void io_wait(void *context, uint32_t microseconds) {
-	uint64_t end = time_now() + microseconds * 1000ULL;
-	struct sched_poll poll = {.timeout = end};
-
 	(void)context;
-	while (time_now() < end) hypercall2(__HYPERVISOR_sched_op, SCHEDOP_poll, (uintptr_t)&poll);
+	time_sleep(microseconds * 1000ULL);
 }
 
 /* The registers of one type: the first capability that can be mapped. */
