@@ -113,6 +113,14 @@ class Disks(unittest.TestCase):
         self.assertEqual([(text(found[0]), *found[1:]) for found in limits],
                          [("disk1", 0, 1 << 30, 0)])
 
+    def test_lifeboat_and_required_iommu(self) -> None:
+        domains = self.records(24, binary.DOMAIN)
+        self.assertEqual([domain[-1] for domain in domains], [0, 0, 0, 0, 0, 64, 0, 0])
+        self.assertEqual(self.header[-2], 0)
+        text = DISKS + '[system]\niommu = "require"\nexit_with_guests = true\n'
+        header = binary.HEADER.unpack_from(compile_text(text, "test", TOP / "images", None).data)
+        self.assertEqual(header[-2], binary.F_REQUIRE_IOMMU | binary.F_EXIT_WITH_GUESTS)
+
     def test_physical_disks_are_listed(self) -> None:
         listed = [(str(disk.place), disk.looks_for, disk.volumes) for disk in self.compiled.disks]
         self.assertEqual(listed, [
