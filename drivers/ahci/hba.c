@@ -134,7 +134,8 @@ static void earliest(uint64_t *wake, uint64_t other) {
 static void settle(struct ahci *ahci) {
 	number_disks(ahci);
 	ahci->wake = ahci->look;
-	for (uint32_t i = 0; i < AHCI_PORTS; i++) earliest(&ahci->wake, ahci->port[i].wake);
+	for (uint32_t left = ahci->implemented; left; left &= left - 1)
+		earliest(&ahci->wake, ahci->port[__builtin_ctz(left)].wake);
 }
 
 void ahci_reset(struct ahci *ahci, const char *why, uint64_t now) {
