@@ -7,8 +7,8 @@ that. No step needs root: without it mmdebstrap works in a user namespace, and
 owners are kept by fakeroot. The guest's kernel and its GRUB configuration are in
 its own /boot, so that it upgrades its kernel itself.
 
-The file is cached under a name that depends on everything this file says; the
-versions of packages are what the archive has on the day it is made.
+The file is cached under a name that depends on the recipe; the versions of packages
+are what the archive has on the day it is made.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from diskimage import ALIGNMENT, Partition, identity, write_table
 
+VERSION = 1  # of what the functions below do
 SUITE = "bookworm"
 PACKAGES = [
     "systemd-sysv", "udev", "dbus", "login", "kmod", "e2fsprogs", "procps", "initramfs-tools",
@@ -128,7 +129,8 @@ def make(output: Path, size: int) -> None:
 
 def cached(cache: Path) -> Path:
     """Where the disk is in the cache, or would be."""
-    key = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    recipe = (VERSION, SUITE, PACKAGES, PARTITION, DISK_BYTES, EPOCH, WITHOUT, BEFORE, AFTER)
+    key = hashlib.sha256(repr(recipe).encode()).hexdigest()
     return cache / f"debian-{key[:12]}.img"
 
 

@@ -54,9 +54,11 @@ class Debian(unittest.TestCase):
     """The disk of the default system."""
 
     def log_in(self, console: Session) -> None:
-        console.expect("debian login:", 300)
+        console.expect("debian login:", 900)
         console.send("root\n")
         console.expect(r"root@debian:~#", 120)
+        console.send("bind 'set enable-bracketed-paste off'; PS1='debian:# '\n")
+        console.expect("^debian:# $", 60)
 
     def clean(self, image: Path, where: Path) -> Path:
         root = file_system(image, where)
