@@ -35,7 +35,7 @@ RAW_SIZE, EXT4_SIZE = 32 << 20, 64 << 20
 VICTIMS = ("vbd", "disk0", "disk1", "store", "all")
 # A death at a time is what the default budget is made for; this is one every some milliseconds.
 BUDGET = 'restart = { limit = 100000, window = "1ms", backoff = "0ms" }'
-START_MS = 4000  # when the guest is at work
+START_MS = 4000  # when the guest has been at work for a second
 ICOUNT = ("-icount", "shift=0,sleep=off,align=off", "-rtc", "base=2024-01-01,clock=vm", "-seed",
           "1")
 
@@ -63,8 +63,8 @@ class Plan:
     start_ms: int = START_MS
 
     def seconds(self) -> int:
-        """How long the guest writes: from before the first kill until after the last."""
-        return 2 + self.start_ms // 1000 + self.kills * self.every_us // 800_000
+        """How long the guest writes: from a second before the first kill until after the last."""
+        return 3 + self.kills * self.every_us * 11 // 10_000_000
 
 
 @dataclass
