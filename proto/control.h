@@ -68,8 +68,10 @@ struct control_vcpu {
 	uint32_t slot; /* of the policy's own table: Domain capability with RIGHT_SCHED */
 	uint32_t vcpu;
 	uint32_t slice_us; /* 0: as the policy likes */
-	uint32_t priority; /* as in the description; the array is sorted by it */
+	uint16_t priority; /* as in the description; the array is sorted by it */
+	uint16_t flags;    /* CONTROL_VCPU_* */
 };
+#define CONTROL_VCPU_GUEST 1U
 
 #define CONTROL_VCPUS_PER_PAGE 256U
 

@@ -92,7 +92,7 @@ struct system_domain {
 #define SYSTEM_RES_IRQ     2U /* first = ISA interrupt or GSI, count = 1 */
 #define SYSTEM_RES_MMIO    3U /* first = machine address, count = bytes, whole pages */
 #define SYSTEM_RES_LOG     4U /* the core's log: flags = rights on the Console object */
-#define SYSTEM_RES_CPU     5U /* first = cpu number: may commit plans for it */
+#define SYSTEM_RES_CPU     5U /* CPUs, as many as there are: may commit plans for them */
 
 struct system_resource {
 	uint32_t domain; /* index */

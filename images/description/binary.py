@@ -141,8 +141,8 @@ def _resources(native: Entry, index: int, cpus: int) -> list[bytes]:
         add(RES_MMIO, first, last - first + 1, "mmio")
     if native["log"] != "none":
         add(RES_LOG, 0, 0, "log", LOG_RIGHTS[native["log"]])
-    for cpu in range(cpus):
-        add(RES_CPU, cpu, 1, "policy")
+    if cpus:
+        add(RES_CPU, 0, cpus, "policy")
     return found
 
 

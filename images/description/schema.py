@@ -159,7 +159,7 @@ def _common(priority: int, ends: tuple[str, str, str]) -> dict[str, Key]:
 
 SYSTEM_KEYS = {
     "name": Key(values.name, "tessera"),
-    "cpus": Key(values.integer(1, 256), 1),
+    "cpus": Key(values.integer(1, 32), 32),
     "policy": Key(values.name),
     "log": Key(values.choice("com1", "com2", "none"), "none"),
     "exit_port": Key(values.integer(1, 0xFFFF), 0),

@@ -14,9 +14,12 @@
 #define BIOS_END     0x100000
 #define TABLE_MAX    MIB(1)
 
+#define MADT_LAPIC         0
 #define MADT_IOAPIC        1
 #define MADT_OVERRIDE      2
 #define MADT_LAPIC_ADDRESS 5
+#define MADT_X2APIC        9
+#define MADT_ENABLED       1
 #define MADT_POLARITY_LOW  3
 #define MADT_TRIGGER_LEVEL 3
 #define DMAR_UNIT          0
@@ -108,11 +111,18 @@ static const struct table *find_table(const struct rsdp *r, const char *signatur
 	return found;
 }
 
+static void add_cpu(u32 apic_id, u64 flags) {
+	if ((flags & MADT_ENABLED) && acpi.cpus < ACPI_MAX_CPUS)
+		acpi.apic_id[acpi.cpus++] = apic_id;
+}
+
 /* e[0] is the type, e[1] the length. */
 static void add_entry(const u8 *e) {
 	u32 n = acpi.ioapics;
 	u16 flags;
 
+	if (e[0] == MADT_LAPIC && e[1] >= 8) add_cpu(e[3], field(e + 4, 4));
+	if (e[0] == MADT_X2APIC && e[1] >= 16) add_cpu((u32)field(e + 4, 4), field(e + 8, 4));
 	if (e[0] == MADT_IOAPIC && e[1] >= 12 && n < ACPI_MAX_IOAPICS) {
 		acpi.ioapic[n].address = field(e + 4, 4);
 		acpi.ioapic[n].gsi_base = (u32)field(e + 8, 4);

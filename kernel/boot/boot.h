@@ -59,12 +59,15 @@ const void *boot_physical(paddr_t address, u64 size);
 /* --- boot/acpi_tables.c --- */
 
 #define ACPI_MAX_IOAPICS 8
+#define ACPI_MAX_CPUS    64
 #define ACPI_MAX_IOMMUS  16
 #define ISA_IRQS         16
 
 struct acpi_tables {
 	bool found; /* an MADT; otherwise these are the addresses every PC has */
 	paddr_t lapic;
+	u32 cpus; /* usable ones; the first of them need not be the one that boots */
+	u32 apic_id[ACPI_MAX_CPUS];
 	u32 ioapics;
 	struct {
 		paddr_t address;
@@ -99,6 +102,14 @@ void memory_build(const struct boot_params *params);
 const struct range_list *memory_finish(void);
 /* Maps a page of device registers, uncached; it is the core's from then on. Boot only. */
 volatile void *map_device(paddr_t address);
+
+/* What another CPU needs of memory: its area. Boot only. */
+void memory_add_cpu(u32 id);
+
+/* --- boot/smp.c, boot/smp_boot.S --- */
+
+/* Starts every other CPU there is; each waits for a plan from then on. */
+void smp_start(const struct boot_params *params);
 
 /* --- boot/first_domain.c --- */
 

@@ -37,8 +37,9 @@ static void report_memory(void) {
 }
 
 static void report_machine(void) {
-	printf("core: %u CPU, TSC %lu kHz%s, %s, %u interrupt lines%s\n", cpu_count, tsc_khz,
-	       tsc_stable ? " stable" : "", features.x2apic ? "x2APIC" : "xAPIC", ioapic_lines,
+	printf("core: %u CPU%s, TSC %lu kHz%s, %s, %u interrupt lines%s\n", cpu_count,
+	       cpu_count > 1 ? "s" : "", tsc_khz, tsc_stable ? " stable" : "",
+	       features.x2apic ? "x2APIC" : "xAPIC", ioapic_lines,
 	       acpi.found ? "" : " (no ACPI tables: a standard PC is assumed)");
 	printf("core:%s%s%s%s%s%s%s\n", features.pcid ? " pcid" : "",
 	       features.invpcid ? " invpcid" : "", features.smep ? " smep" : "",
@@ -61,8 +62,9 @@ NORETURN static void boot_on_cpu_area(void) {
 	vtd_init();
 	ioapic_init();
 	time_init_cpu(cpu);
-	report_machine();
 	plan_init(cpu, paddr_to_virt(boot_alloc(DIV_UP(plan_memory(), PAGE_SIZE))));
+	smp_start(&params);
+	report_machine();
 	root = first_domain(&params);
 	first_domain_equip(root, &params, memory_finish());
 	domain_unpause(root);

@@ -163,6 +163,8 @@ static void build_area(u32 id) {
 	cpu->window = entry_for(area, 1, 0);
 }
 
+void memory_add_cpu(u32 id) { build_area(id); }
+
 void memory_build(const struct boot_params *params) {
 	paddr_t frames = boot_alloc(table_frames()), table = boot_alloc(m2p_frames());
 

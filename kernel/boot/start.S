@@ -110,6 +110,7 @@ high:
 	ud2
 
 	.balign 8
+	.global boot_gdt, boot_l4 /* also for the other processors: smp_boot.S */
 boot_gdt:
 	.quad 0
 	.quad 0x00af9b000000ffff	/* code, 64-bit */

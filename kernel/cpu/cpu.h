@@ -25,6 +25,7 @@ extern u64 user_leaf_global; /* PTE_G where there are no PCIDs, else 0 */
 
 /* Panics with the name of what is missing (in the user's words). */
 void features_init(void);
+void features_init_cpu(void); /* control registers of another CPU */
 /* Once, while text is still writable: with SMAP the no-ops of .smap_sites become STAC and CLAC. */
 void features_patch_smap(void);
 /* The CPU's own answer; zeros for a leaf that it does not have. */
@@ -45,10 +46,13 @@ void descriptors_map_ldt(struct cpu *cpu, unsigned index, mfn_t mfn);
 /* d's enabled ports changed. */
 void descriptors_ports_changed(struct domain *d);
 
-void lapic_init(void);
+void lapic_init(void);     /* and measures the timer; the first CPU */
+void lapic_init_cpu(void); /* the others */
 void lapic_eoi(void);
 void lapic_timer_arm(u64 ns_from_now); /* ~0 = off */
 void lapic_send_ipi(u32 apic_id, u8 vector);
+void lapic_send_init(u32 apic_id);
+void lapic_send_startup(u32 apic_id, paddr_t page); /* starts in real mode at this page */
 void ioapic_init(void);
 /* Routes a line to this CPU with vector, masked. ISA numbers: ioapic_isa_to_gsi first. */
 int ioapic_route(u32 gsi, u8 vector, bool level, bool low);
@@ -64,7 +68,7 @@ void fpu_switch(struct vcpu *to); /* at every switch: sets or clears CR0.TS, swa
 				     guest comes */
 /* v's start contents: an FXSAVE image of 512 bytes, believed in nothing. */
 void fpu_set_image(struct vcpu *v, const void *image);
-void fpu_forget(struct vcpu *v);          /* v's contents are void */
+void fpu_unload(struct vcpu *v);          /* v's state, if it is in the registers, goes to memory */
 void fpu_set_ts(struct vcpu *v, bool ts); /* virtual CR0.TS of the current vCPU */
 /* Virtual XCR0 of the current vCPU. False: not a value that the CPU takes (#GP). */
 MUST_CHECK bool fpu_set_xcr0(struct vcpu *v, u64 xcr0);

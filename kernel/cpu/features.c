@@ -111,6 +111,11 @@ static void set_control_registers(void) {
 	wrmsr(MSR_PAT, PAT_VALUE);
 }
 
+void features_init_cpu(void) {
+	set_control_registers();
+	if (features.xsave) xsetbv(features.xcr0);
+}
+
 void features_init(void) {
 	find_basic();
 	find_extended();

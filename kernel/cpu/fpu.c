@@ -70,7 +70,6 @@ void fpu_reset(struct vcpu *v) {
 	const u32 mxcsr = MXCSR_INITIAL;
 	const u16 fcw = FCW_INITIAL;
 
-	fpu_forget(v);
 	memset(v->fpu, 0, fpu_area_size());
 	memcpy(v->fpu, &fcw, sizeof(fcw));
 	memcpy((char *)v->fpu + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
@@ -108,8 +107,16 @@ void fpu_switch(struct vcpu *to) {
 	load_ts(cpu, to->ts);
 }
 
-void fpu_forget(struct vcpu *v) {
-	if (v->cpu && v->cpu->fpu_owner == v) v->cpu->fpu_owner = NULL;
+void fpu_unload(struct vcpu *v) {
+	struct cpu *cpu = this_cpu();
+
+	if (cpu->fpu_owner != v) return;
+	load_ts(cpu, false);
+	load_xcr0(cpu, features.xcr0);
+	save(v->fpu);
+	cpu->fpu_owner = NULL;
+	/* As fpu_switch leaves it: the current one is a native, or it would be the owner. */
+	load_ts(cpu, true);
 }
 
 void fpu_set_ts(struct vcpu *v, bool ts) {

@@ -29,6 +29,8 @@
 #define LVT_MASKED       0x10000
 #define LVT_NMI          0x400
 #define DIVIDE_BY_1      0xb
+#define ICR_INIT         0x500
+#define ICR_STARTUP      0x600
 #define ICR_BUSY         0x1000
 #define ICR_ASSERT       0x4000
 
@@ -51,38 +53,42 @@ static void calibrate(void) {
 	u64 start, elapsed;
 	u32 ticks;
 
+	lapic_write(REG_LVT_TIMER, VECTOR_TIMER | LVT_MASKED);
 	lapic_write(REG_TIMER_INITIAL, 0xffffffff);
 	start = rdtsc();
 	do elapsed = rdtsc() - start;
 	while (elapsed < tsc_khz * 10); /* 10 ms */
 	ticks = 0xffffffff - lapic_read(REG_TIMER_CURRENT);
 	lapic_write(REG_TIMER_INITIAL, 0);
+	lapic_write(REG_LVT_TIMER, VECTOR_TIMER);
 	if (!ticks) boot_refuse("the timer of the local APIC does not count");
 	ticks_per_ns = ((u64)ticks << 32) / (elapsed * 1000 / (tsc_khz / 1000));
 }
 
 void lapic_init(void) {
-	u64 base = rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE;
 	volatile char *page = map_device(acpi.lapic); /* nobody else's, even if it is not used */
+
+	if (!features.x2apic) registers = page;
+	lapic_init_cpu();
+	calibrate();
+}
+
+void lapic_init_cpu(void) {
+	u64 base = rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE;
 	u32 id;
 
-	if (features.x2apic)
-		base |= APIC_BASE_X2;
-	else
-		registers = page;
+	if (features.x2apic) base |= APIC_BASE_X2;
 	wrmsr(MSR_APIC_BASE, base);
 	id = lapic_read(REG_ID);
 	this_cpu()->apic_id = registers ? id >> 24 : id;
 
 	lapic_write(REG_TPR, 0);
-	lapic_write(REG_LVT_TIMER, VECTOR_TIMER | LVT_MASKED); /* one-shot */
+	lapic_write(REG_LVT_TIMER, VECTOR_TIMER); /* one-shot */
 	lapic_write(REG_LVT_LINT0, LVT_MASKED);
 	lapic_write(REG_LVT_LINT1, LVT_NMI);
 	lapic_write(REG_TIMER_DIVIDE, DIVIDE_BY_1);
 	lapic_write(REG_SPURIOUS, SOFTWARE_ENABLE | VECTOR_SPURIOUS);
 	lapic_eoi();
-	calibrate();
-	lapic_write(REG_LVT_TIMER, VECTOR_TIMER);
 }
 
 void lapic_eoi(void) { lapic_write(REG_EOI, 0); }
@@ -95,12 +101,20 @@ void lapic_timer_arm(u64 ns_from_now) {
 	lapic_write(REG_TIMER_INITIAL, (u32)MIN(ticks, 0xffffffffUL));
 }
 
-void lapic_send_ipi(u32 apic_id, u8 vector) {
+static void send(u32 apic_id, u32 command) {
 	if (!registers) {
-		wrmsr(MSR_X2APIC + REG_ICR, (u64)apic_id << 32 | ICR_ASSERT | vector);
+		wrmsr(MSR_X2APIC + REG_ICR, (u64)apic_id << 32 | ICR_ASSERT | command);
 		return;
 	}
 	while (lapic_read(REG_ICR) & ICR_BUSY) cpu_relax();
 	lapic_write(REG_ICR_HIGH, apic_id << 24);
-	lapic_write(REG_ICR, ICR_ASSERT | vector);
+	lapic_write(REG_ICR, ICR_ASSERT | command);
+}
+
+void lapic_send_ipi(u32 apic_id, u8 vector) { send(apic_id, vector); }
+
+void lapic_send_init(u32 apic_id) { send(apic_id, ICR_INIT); }
+
+void lapic_send_startup(u32 apic_id, paddr_t page) {
+	send(apic_id, ICR_STARTUP | (u32)(page >> PAGE_SHIFT));
 }

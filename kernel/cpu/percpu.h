@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Per-CPU state: struct cpu, at CPU_AREA_STRUCT of the CPU's area. Only its own
- * CPU touches it.
+ * CPU touches it, but for what says otherwise.
  *
  * There is no swapgs in the core. GS belongs to the guest, both bases of it; a
  * CPU finds its own struct from its stack pointer, because every stack of a CPU
@@ -34,7 +34,11 @@ struct cpu {
 	s32 budget;
 
 	/* TLB (mem/tlb.c). */
-	u32 tlb_clock; /* time of the last full flush of this CPU */
+	u32 tlb_clock;     /* time of the last full flush of this CPU; others read it */
+	u32 flush_request; /* counts what other CPUs ask for... */
+	u32 flush_done;    /* ...and how far this one has done it */
+
+	u32 interrupts; /* counts them: at each of them it was outside the core. Others read it */
 
 	/* cpu/fpu.c */
 	struct vcpu *fpu_owner; /* whose state the FPU registers hold */
@@ -49,14 +53,15 @@ struct cpu {
 	struct domain *iomap_owner; /* whose ports the TSS bitmap allows */
 
 	/* sched/plan.c */
-	struct plan *plan; /* points into boot memory: fixed */
-	u64 slice_start;   /* ns: since when `current` runs */
-	bool idle;
+	struct plan *plan;      /* points into boot memory: fixed */
+	u64 slice_start;        /* ns: since when `current` runs */
+	struct vcpu *evictions; /* to be let go of here: list through vcpu.next_eviction */
 
 	/* cpu/time.c */
-	struct timer *timers; /* root of the heap */
-	u64 timer_armed;      /* deadline programmed into the APIC, ns; ~0 = none */
-	u64 slice_end;        /* of the running slice, ns; ~0 = none */
+	struct lock timers_lock; /* protects the heap and its timers' links; innermost */
+	struct timer *timers;    /* root of the heap */
+	u64 timer_armed;         /* deadline programmed into the APIC, ns; ~0 = none */
+	u64 slice_end;           /* of the running slice, ns; ~0 = none */
 };
 
 _Static_assert(sizeof(struct cpu) <= 2 * PAGE_SIZE, "struct cpu has two pages in the CPU area");

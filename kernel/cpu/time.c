@@ -24,6 +24,8 @@
 #define RTC_INDEX 0x70
 #define RTC_DATA  0x71
 
+#define COMPARISONS 1000U
+
 #define NS_PER_SECOND 1000000000UL
 
 u64 tsc_khz;
@@ -134,8 +136,30 @@ void time_init(void) {
 	set_scale();
 	boot_tsc = rdtsc();
 	boot_seconds = rtc_seconds();
-	/* On one CPU nothing can disagree with its TSC. */
-	tsc_stable = features.invariant_tsc || cpu_count == 1;
+	tsc_stable = true; /* on one CPU nothing can disagree with its TSC */
+}
+
+/* Each in turn reads its TSC and must find it later than what the other has read. */
+void time_compare(bool first) {
+	static u64 last;
+	static u32 turn; /* even: the first CPU's */
+	static bool disagree;
+	u32 mine = !first;
+
+	for (unsigned i = 0; i < COMPARISONS; i++, mine += 2) {
+		u64 tsc;
+
+		while (atomic_load(&turn) != mine) cpu_relax();
+		tsc = rdtsc();
+		if (tsc < last) disagree = true;
+		last = tsc;
+		atomic_store(&turn, mine + 1);
+	}
+	if (!first) return;
+	while (atomic_load(&turn) != mine) cpu_relax();
+	tsc_stable &= !disagree && (features.invariant_tsc || features.tcg);
+	last = 0;
+	atomic_store(&turn, 0);
 }
 
 void time_init_cpu(struct cpu *cpu) {

@@ -13,6 +13,11 @@ extern bool tsc_stable; /* invariant and, as far as one can tell, the same on al
 
 void time_init(void); /* calibrates; reads the RTC */
 void time_init_cpu(struct cpu *cpu);
+/*
+ * Run at the same time on the first CPU (true) and on one that has just started:
+ * if either sees the other's clock behind its own, TSCs are not `stable`.
+ */
+void time_compare(bool first);
 u64 time_now(void); /* ns since boot */
 /* The scale and origin that turn a TSC value into time_now(), as pvclock has them. */
 void time_scale(struct vcpu_time_info *info);

@@ -10,6 +10,10 @@
  *     /
  *    d - e
  *
+ * A timer may be armed on one CPU and moved or cancelled on another: its own lock
+ * says who does that, and inside it the heap's lock protects the heap it is in.
+ * fire() is called with neither.
+ *
  * The APIC's deadline is only ever moved forward. A timer that is taken out
  * leaves it as it is: the interrupt comes once for nothing, which is cheaper
  * than programming the APIC each time.
@@ -83,19 +87,50 @@ static void arm(struct cpu *cpu, u64 deadline) {
 	lapic_timer_arm(deadline > now ? deadline - now : 0);
 }
 
+static void timer_withdraw(struct timer *timer) REQUIRES(timer->lock) {
+	struct cpu *cpu = timer->cpu;
+
+	if (!atomic_load_relaxed(&timer->queued)) return;
+	lock_take(&cpu->timers_lock);
+	if (timer->queued) timer_remove(timer);
+	lock_drop(&cpu->timers_lock);
+}
+
+void timer_cancel(struct timer *timer) {
+	if (!atomic_load_relaxed(&timer->queued)) return;
+	lock_take(&timer->lock);
+	timer_withdraw(timer);
+	lock_drop(&timer->lock);
+}
+
 void timer_arm(struct timer *timer, u64 deadline) {
 	struct cpu *cpu = this_cpu();
 
-	if (timer->queued) timer_remove(timer);
+	lock_take(&timer->lock);
+	timer_withdraw(timer);
+	lock_take(&cpu->timers_lock);
 	timer->deadline = deadline;
 	timer->cpu = cpu;
 	timer->queued = true;
 	cpu->timers = meld(cpu->timers, timer);
+	lock_drop(&cpu->timers_lock);
+	lock_drop(&timer->lock);
 	arm(cpu, deadline);
 }
 
-void timer_cancel(struct timer *timer) {
-	if (timer->queued) timer_remove(timer);
+/* The first timer if it is due, taken out; else NULL, and *next is when to look again. */
+static struct timer *timer_due(struct cpu *cpu, u64 now, u64 *next) {
+	struct timer *first;
+
+	lock_take(&cpu->timers_lock);
+	first = cpu->timers;
+	*next = first ? first->deadline : ~0UL;
+	if (first && first->deadline <= now)
+		timer_remove(first);
+	else
+		first = NULL;
+	lock_drop(&cpu->timers_lock);
+	return first;
 }
 
 void timer_set_slice_end(u64 deadline) {
@@ -107,18 +142,14 @@ void timer_set_slice_end(u64 deadline) {
 
 void timer_interrupt(void) {
 	struct cpu *cpu = this_cpu();
-	u64 now = time_now();
+	u64 now = time_now(), next;
+	struct timer *due;
 
 	cpu->timer_armed = ~0UL;
-	while (cpu->timers && cpu->timers->deadline <= now) {
-		struct timer *due = cpu->timers;
-
-		timer_remove(due);
-		due->fire(due);
-	}
+	while ((due = timer_due(cpu, now, &next))) due->fire(due);
 	if (cpu->slice_end <= now) {
 		cpu->slice_end = ~0UL;
 		plan_tick(cpu);
 	}
-	arm(cpu, MIN(cpu->slice_end, cpu->timers ? cpu->timers->deadline : ~0UL));
+	arm(cpu, MIN(cpu->slice_end, next));
 }

@@ -154,18 +154,40 @@ static bool shared_pages_unused(const struct domain *d) {
 	return true;
 }
 
-bool domain_dissolve(struct domain *d) {
+/*
+ * Lookups without a lock may still be under way on other CPUs. They are over when
+ * each has been outside the core once, and it is told to leave it soon.
+ */
+static bool grace_over(struct domain *d) {
+	bool over = true;
+
+	for (u32 i = 0; i < cpu_count && cpu_count > 1; i++) {
+		struct cpu *cpu = cpu_by_id(i);
+
+		if (cpu == this_cpu()) continue;
+		if (!d->graced) {
+			d->grace[i] = atomic_load(&cpu->interrupts);
+			cpu_kick(cpu);
+		}
+		over &= atomic_load(&cpu->interrupts) != d->grace[i];
+	}
+	d->graced = true;
+	return over;
+}
+
+int domain_dissolve(struct domain *d) {
 	struct domain **link = &domains;
 
 	if (!d->destroying || !domain_is_quiet(d) || d->cap_count || d->extents || d->pages ||
 	    !shared_pages_unused(d))
-		return false;
+		return -EBUSY;
+	if (!grace_over(d)) return -ERESTART;
 	lock_take(&domains_lock);
 	while (*link != d) link = &(*link)->next;
 	*link = d->next;
 	lock_drop(&domains_lock);
 	frames_disclaim(d->mfn, d->size_frames);
-	return true;
+	return 0;
 }
 
 /* --- States --- */

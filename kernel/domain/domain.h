@@ -49,7 +49,8 @@ static inline u64 *regs_gpr(struct regs *r, unsigned n) {
 }
 
 struct timer {
-	u64 deadline; /* ns since boot */
+	struct lock lock; /* taken by whoever arms or cancels it; outside the heap's */
+	u64 deadline;     /* ns since boot */
 	void (*fire)(struct timer *timer);
 	/* cpu/timer.c: pairing heap; child is NULL and queued false when not in it */
 	struct timer *child, *next, *previous;
@@ -74,8 +75,12 @@ struct timer {
 #define BLOCK_POLL   (1U << 1) /* sched_op poll: until a port or the timeout */
 #define BLOCK_DOWN   (1U << 2) /* never started, or vcpu_op down */
 #define BLOCK_PAUSED (1U << 3) /* domain paused, building, shut down or crashed */
+#define BLOCK_MOVING (1U << 4) /* another CPU still holds something of it */
 
 #define CALLBACKTYPES (CALLBACKTYPE_syscall32 + 1)
+
+#define HELD_LOADED  1U
+#define HELD_LEAVING 2U /* and is to let go: it is in the CPU's list */
 
 struct vcpu {
 	/* --- entry.S knows these offsets (entry/asm_offsets.c) --- */
@@ -143,6 +148,8 @@ struct vcpu {
 	u32 plan_index;  /* its entry in its CPU's plan, PLAN_NOT_IN = none */
 	u32 plan_staged; /* its entry in the plan that was committed last */
 	void *plan_private;
+	u32 held; /* HELD_*; atomic: does v->cpu still hold something of it (sched/evict.c) */
+	struct vcpu *next_eviction;
 };
 
 #define DOMAIN_MAX_VCPUS       128
@@ -190,7 +197,8 @@ struct domain {
 	u32 grant_frames, grant_frames_max;
 	struct grant_map *maps; /* [map_handles] */
 	u32 map_handles;
-	u32 map_free; /* first free handle; list through the entries */
+	u32 map_free;   /* first free handle; list through the entries */
+	bool maps_made; /* it has mapped a grant: its TLBs may know others' frames */
 
 	/* cap/ */
 	struct cap *caps; /* [cap_slots] */
@@ -216,6 +224,8 @@ struct domain {
 	u64 crash_rip, crash_rsp, crash_cr2, crash_error;
 	char crash_text[64];
 
+	u32 grace[MAX_CPUS]; /* their counts of interrupts when nothing referred to it any more */
+	bool graced;
 	struct domain *next; /* all domains; domains_lock */
 	u64 size_frames;     /* of the object */
 };
@@ -257,8 +267,8 @@ void domain_init_shared(struct domain *d);
 /* Tells the watcher that the state has changed. */
 void domain_notify(struct domain *d);
 /* Destroyed, and nothing refers to it: takes it off the list and its frames out of the core's
- * use. False: still in use. */
-MUST_CHECK bool domain_dissolve(struct domain *d);
+ * use. -EBUSY: still in use. -ERESTART: other CPUs may still look at it. */
+MUST_CHECK int domain_dissolve(struct domain *d);
 
 /*
  * --- domain/reset.c ---
@@ -281,8 +291,12 @@ void vcpu_init(struct vcpu *v, struct domain *d, u32 id);
 MUST_CHECK int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *context);
 /* Drops every reference its context holds. -ERESTART: call again. */
 MUST_CHECK int vcpu_clear_context(struct vcpu *v);
+/* Whom a CPU runs when nobody's state may be loaded: a vCPU of no domain, never dispatched. */
+void vcpu_init_nobody(struct vcpu *v, struct cpu *cpu);
 /* Saves what the hardware still holds of `from`, loads `to`. Called by sched/. */
 void vcpu_switch(struct vcpu *from, struct vcpu *to);
+/* v, which is not current, leaves nothing of it on this CPU. */
+void vcpu_unload(struct vcpu *v);
 
 /* --- sched/: a vCPU stops or may run again (see sched/plan.h) --- */
 

@@ -25,7 +25,7 @@
 
 #define CHUNK 64
 
-/* No vCPU runs, and none is in a plan. On another CPU it may take a moment. */
+/* No vCPU runs, none is in a plan, and no CPU holds anything of one. */
 static int step_stop(struct domain *d) {
 	u32 i;
 
@@ -33,8 +33,11 @@ static int step_stop(struct domain *d) {
 		struct vcpu *v = d->vcpus[i];
 
 		vcpu_block(v, BLOCK_PAUSED | BLOCK_DOWN);
-		if (v->cpu && atomic_load(&v->cpu->current) == v && !v->cpu->idle) return -ERESTART;
 		plan_forget(v);
+		if (atomic_load(&v->held)) {
+			plan_evict(v);
+			return -ERESTART;
+		}
 	}
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include "mem/guest_copy.h"
 #include "mem/mmu_ops.h"
 #include "mem/tlb.h"
+#include "mem/validate.h"
 #include "sched/plan.h"
 
 #define CR0_GUEST_TS 8UL
@@ -153,7 +154,6 @@ int vcpu_clear_context(struct vcpu *v) {
 	unsigned i;
 
 	gdt_release(v);
-	if (v->cpu && v->cpu->gdt_owner == v) v->cpu->gdt_owner = NULL;
 	ldt_unmap(v);
 	v->ldt_entries = 0;
 	if (v->info_frame) {
@@ -167,7 +167,6 @@ int vcpu_clear_context(struct vcpu *v) {
 		*roots[i] = NULL;
 	}
 	tlb_set_roots(v);
-	fpu_forget(v);
 	v->initialised = false;
 	return 0;
 }
@@ -231,13 +230,31 @@ static void segments_load(struct vcpu *v) {
 void vcpu_switch(struct vcpu *from, struct vcpu *to) {
 	struct cpu *cpu = this_cpu();
 
-	if (from && !is_native(from->domain) && from->initialised) segments_save(from);
-	cpu->current = to;
-	to->cpu = cpu;
+	if (!is_native(from->domain) && from->initialised) segments_save(from);
+	atomic_store(&cpu->current, to);
 	descriptors_switch(cpu, to);
 	fpu_switch(to);
 	debug_registers_switch(from, to);
-	if (!from || from->cr4 != to->cr4) write_cr4(features.cr4 | to->cr4);
+	if (from->cr4 != to->cr4) write_cr4(features.cr4 | to->cr4);
 	tlb_load_root(to);
 	if (!is_native(to->domain)) segments_load(to);
+}
+
+void vcpu_unload(struct vcpu *v) {
+	struct cpu *cpu = this_cpu();
+
+	fpu_unload(v);
+	if (cpu->gdt_owner == v) descriptors_load_gdt(cpu, cpu->current);
+}
+
+void vcpu_init_nobody(struct vcpu *v, struct cpu *cpu) {
+	static struct domain nowhere = {.flags = DOMAIN_NATIVE, .name = "idle"};
+
+	v->domain = &nowhere;
+	v->cpu = cpu;
+	v->info = &v->stand_in;
+	v->kernel_mode = true;
+	v->cr3_kernel = virt_to_paddr(core_root);
+	v->dr7 = DR7_FIXED;
+	v->work = WORK_SWITCH;
 }

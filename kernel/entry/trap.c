@@ -12,6 +12,7 @@
 #include "domain/state.h"
 #include "event/channel.h"
 #include "iommu/vtd.h"
+#include "lib/panic.h"
 #include "lib/printf.h"
 #include "mem/guest_copy.h"
 #include "mem/tlb.h"
@@ -19,6 +20,9 @@
 
 /* Interrupts happen while a guest runs or this CPU idles, never inside an operation of the core. */
 static void interrupt(unsigned vector) {
+	struct cpu *cpu = this_cpu();
+
+	atomic_store(&cpu->interrupts, cpu->interrupts + 1);
 	switch (vector) {
 	case VECTOR_TIMER:
 		lapic_eoi();
@@ -26,7 +30,8 @@ static void interrupt(unsigned vector) {
 		break;
 	case VECTOR_KICK:
 		lapic_eoi();
-		cpu_need_switch(this_cpu());
+		if (unlikely(panicking)) cpu_stop();
+		cpu_need_switch(cpu);
 		break;
 	case VECTOR_DMA_FAULT:
 		vtd_fault_interrupt();

@@ -66,6 +66,7 @@ static int map(struct vcpu *v, struct gnttab_map_grant_ref *op) {
 	if (unlikely(status)) return status;
 	m = handle_take(d);
 	if (unlikely(!m)) return GNTST_no_device_space;
+	d->maps_made = true;
 	status = grant_pin(granter, op->ref, d, readonly, &mfn);
 	if (unlikely(status)) goto free_handle;
 	if (op->flags & GNTMAP_device_map) {

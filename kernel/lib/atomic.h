@@ -64,7 +64,11 @@ struct
 #define GUARDED_BY(l)
 #endif
 
-static inline void cpu_relax(void) { __asm__ volatile("pause" ::: "memory"); }
+/*
+ * A moment of waiting for another CPU. Whoever waits does meanwhile what others
+ * wait for (mem/tlb.c), so no two CPUs wait for each other.
+ */
+void cpu_relax(void);
 
 static inline void lock_take(struct lock *lock) ACQUIRES(*lock) UNCHECKED {
 	while (unlikely(atomic_swap(&lock->held, 1)))

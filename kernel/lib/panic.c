@@ -12,6 +12,7 @@
 #include "lib/panic.h"
 #include "lib/log.h"
 #include "lib/printf.h"
+#include "sched/plan.h"
 #include "lib/string.h"
 #include "cpu/asm.h"
 
@@ -109,14 +110,14 @@ static void print_current(void) {
 	       v->regs.rip, v->regs.rax);
 }
 
-/* A panic within a panic stops at once. */
-static void enter_panic(void) {
-	static bool panicking;
+/* A panic within a panic stops at once; the other CPUs when they hear of it. */
+bool panicking;
 
+static void enter_panic(void) {
 	__asm__ volatile("cli");
-	if (panicking) cpu_stop();
-	panicking = true;
+	if (atomic_swap(&panicking, true)) cpu_stop();
 	log_panic();
+	for (u32 i = 0; i < cpu_count && cpu_count > 1; i++) cpu_kick(cpu_by_id(i));
 }
 
 void panic(const char *format, ...) {

@@ -11,6 +11,9 @@
  */
 NORETURN COLD void boot_refuse(const char *format, ...) PRINTF(1);
 
+/* One CPU has panicked: the others stop when they are told. */
+extern bool panicking;
+
 /* An exception in the core that nothing expects: entry/ calls this. */
 NORETURN COLD void core_exception(struct regs *r);
 

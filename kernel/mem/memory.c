@@ -187,7 +187,7 @@ static int extent_take(struct cap *m, struct domain *d, bool owned, bool scrub) 
 		m2p[first + done] = M2P_INVALID;
 	}
 	lock_drop(&d->lock);
-	if (done) tlb_flush_domain(d);
+	if (done) tlb_flush_frames(d);
 	for (i = 0; scrub && i < done; i++) page_scrub(mfn_to_virt(first + i));
 	m->progress += done;
 	if (done < n) return -EBUSY;
@@ -322,7 +322,7 @@ static int end_domain(struct domain *d) {
 	int r = d->cap_count ? 0 : domain_destroy(d);
 
 	if (r) return r;
-	return domain_dissolve(d) ? 0 : -EBUSY;
+	return domain_dissolve(d);
 }
 
 /* What nobody can reach any more is emptied here. */

@@ -2,13 +2,14 @@
 /*
  * mmuext_op: pinning, page-table roots, the TLB, the LDT, page clearing.
  *
- * One CPU runs the core so far, so a flush for other vCPUs is either a flush of
- * this CPU or nothing: a vCPU that is not running gets a clean TLB when it is
- * switched to.
+ * A flush for other vCPUs concerns those that run now: one that does not gets a
+ * clean TLB when it is switched to. A remote flush is always a whole one, for the
+ * way there costs more than what it drops.
  */
 #include "cap/cap.h"
 #include "cpu/cpu.h"
 #include "domain/state.h"
+#include "lib/string.h"
 #include "mem/mmu_ops.h"
 #include "mem/memory.h"
 #include "mem/tlb.h"
@@ -74,21 +75,27 @@ static int op_set_ldt(struct vcpu *v, const struct mmuext_op *op) {
 	return 0;
 }
 
-/* The vCPU bitmap of a flush; it must be readable, and that is all it tells us. */
-static int check_bitmap(const struct vcpu *v, gva_t bitmap) {
-	u64 words[DOMAIN_MAX_VCPUS / 64];
+/* The other vCPUs that a flush names. */
+static int flush_others(const struct vcpu *v, const struct mmuext_op *op) {
+	u64 vcpus[DOMAIN_MAX_VCPUS / 64] = {0};
 
-	return copy_from_guest(words, bitmap, DIV_UP(v->domain->max_vcpus, 64) * sizeof(u64));
+	if (op->cmd == MMUEXT_TLB_FLUSH_ALL || op->cmd == MMUEXT_INVLPG_ALL)
+		memset(vcpus, 0xff, sizeof(vcpus));
+	else if (copy_from_guest(vcpus, op->arg2, DIV_UP(v->domain->max_vcpus, 64) * sizeof(u64)))
+		return -EINVAL;
+	tlb_flush_vcpus(vcpus);
+	return 0;
 }
 
 /* A flush can wait for the end of a multicall, where one serves for all. */
 static int op_flush(struct vcpu *v, const struct mmuext_op *op) {
-	bool multi = op->cmd == MMUEXT_TLB_FLUSH_MULTI || op->cmd == MMUEXT_INVLPG_MULTI;
-	bool all = op->cmd == MMUEXT_TLB_FLUSH_LOCAL || op->cmd == MMUEXT_TLB_FLUSH_MULTI ||
-		   op->cmd == MMUEXT_TLB_FLUSH_ALL;
+	bool whole = op->cmd == MMUEXT_TLB_FLUSH_LOCAL || op->cmd == MMUEXT_TLB_FLUSH_MULTI ||
+		     op->cmd == MMUEXT_TLB_FLUSH_ALL;
 
-	if (multi && check_bitmap(v, op->arg2)) return -EINVAL;
-	if (!all)
+	bool local = op->cmd == MMUEXT_TLB_FLUSH_LOCAL || op->cmd == MMUEXT_INVLPG_LOCAL;
+
+	if (!local && flush_others(v, op)) return -EINVAL;
+	if (!whole)
 		tlb_flush_page_local(op->arg1);
 	else if (v->in_multicall)
 		tlb_flush_later(v);

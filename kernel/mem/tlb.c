@@ -9,8 +9,15 @@
  * global instead, so that they survive the way through the guest kernel, and
  * every change of the kernel root drops them.
  *
- * Only this CPU exists so far: the functions that name a domain flush here if
- * the domain's translations can be here.
+ * Other CPUs. A CPU holds translations of the domain of its current vCPU and of
+ * no other, for every switch drops them; so a look at `current` tells whom to ask.
+ * Whoever is about to switch to the domain and not seen yet loads its root later
+ * than the tables were changed. Requests are counted, sent to all, then awaited;
+ * a CPU answers between two instructions of a guest, when idle, or while it waits
+ * itself (cpu_relax), which is why all locks may be held meanwhile.
+ *
+ * The clock is read before a flush and noted after it, so a reference that was
+ * dropped in between is taken for one that the flush may have missed.
  */
 #include "mem/frame.h"
 #include "mem/guest_copy.h"
@@ -35,6 +42,7 @@ static void invpcid(u64 type, u64 pcid, gva_t va) {
 
 void tlb_flush_local(void) {
 	struct cpu *cpu = this_cpu();
+	u32 clock = atomic_add(&tlb_clock, 1) + 1;
 
 	if (features.invpcid) {
 		invpcid(INVPCID_ALL, 0, 0);
@@ -45,7 +53,54 @@ void tlb_flush_local(void) {
 		write_cr4(cr4 & ~CR4_PGE);
 		write_cr4(cr4);
 	}
-	cpu->tlb_clock = ++tlb_clock;
+	atomic_store(&cpu->tlb_clock, clock);
+}
+
+void tlb_serve(struct cpu *cpu) {
+	u32 request = atomic_load(&cpu->flush_request);
+
+	if (likely(request == cpu->flush_done)) return;
+	tlb_flush_local();
+	atomic_store(&cpu->flush_done, request);
+}
+
+void cpu_relax(void) {
+	__asm__ volatile("pause" ::: "memory");
+	tlb_serve(this_cpu());
+}
+
+/* The CPUs of the set, this one not among them, flush; waits until they have. */
+static void flush_others(u64 set) {
+	u32 ticket[MAX_CPUS];
+	u64 rest;
+
+	for (rest = set; rest; rest &= rest - 1) {
+		struct cpu *cpu = cpu_by_id((u32)__builtin_ctzl(rest));
+
+		ticket[cpu->id] = atomic_add(&cpu->flush_request, 1) + 1;
+		lapic_send_ipi(cpu->apic_id, VECTOR_KICK);
+	}
+	for (rest = set; rest; rest &= rest - 1) {
+		struct cpu *cpu = cpu_by_id((u32)__builtin_ctzl(rest));
+
+		while ((s32)(atomic_load(&cpu->flush_done) - ticket[cpu->id]) < 0) cpu_relax();
+	}
+}
+
+/* Other CPUs whose current vCPU is... */
+typedef bool (*wanted_fn)(const struct cpu *cpu, const struct vcpu *v, const void *context);
+
+static u64 others(wanted_fn wanted, const void *context) {
+	u64 set = 0;
+	u32 i;
+
+	for (i = 0; i < cpu_count; i++) {
+		const struct cpu *cpu = cpu_by_id(i);
+		const struct vcpu *v = cpu == this_cpu() ? NULL : atomic_load(&cpu->current);
+
+		if (v && v->domain && wanted(cpu, v, context)) set |= 1UL << i;
+	}
+	return set;
 }
 
 void tlb_flush_page_local(gva_t va) {
@@ -59,15 +114,51 @@ void tlb_flush_page_local(gva_t va) {
 		current_vcpu()->cr3_user &= ~CR3_NOFLUSH;
 }
 
+static bool of_domain(const struct cpu *cpu, const struct vcpu *v, const void *domain) {
+	(void)cpu;
+	return v->domain == domain;
+}
+
 void tlb_flush_domain(struct domain *d) {
 	if (current_vcpu()->domain == d) tlb_flush_local();
+	if (unlikely(cpu_count > 1)) flush_others(others(of_domain, d));
+}
+
+static bool in_bitmap(const struct cpu *cpu, const struct vcpu *v, const void *vcpus) {
+	(void)cpu;
+	return v->domain == current_vcpu()->domain &&
+	       ((const u64 *)vcpus)[v->id / 64] >> (v->id % 64) & 1;
+}
+
+void tlb_flush_vcpus(const u64 vcpus[2]) {
+	if (unlikely(cpu_count > 1)) flush_others(others(in_bitmap, vcpus));
 }
 
 void tlb_flush_later(struct vcpu *v) { atomic_or(&v->work, WORK_TLB); }
 
+struct change {
+	const struct domain *owner;
+	u32 stamp;
+};
+
+static inline bool flushed_since(const struct cpu *cpu, u32 stamp) {
+	return (s32)(atomic_load(&cpu->tlb_clock) - stamp) > 0;
+}
+
+/* It may know the frame as its own, or by a grant. */
+static bool may_remember(const struct cpu *cpu, const struct vcpu *v, const void *change) {
+	const struct change *c = change;
+
+	return (v->domain == c->owner || v->domain->maps_made) && !flushed_since(cpu, c->stamp);
+}
+
+void tlb_flush_frames(struct domain *d) { tlb_flush_since(d, atomic_load(&tlb_clock)); }
+
 void tlb_flush_since(struct domain *d, u32 stamp) {
-	(void)d;
-	if ((s32)(this_cpu()->tlb_clock - stamp) <= 0) tlb_flush_local();
+	struct change change = {d, stamp};
+
+	if (!flushed_since(this_cpu(), stamp)) tlb_flush_local();
+	if (unlikely(cpu_count > 1)) flush_others(others(may_remember, &change));
 }
 
 void tlb_set_roots(struct vcpu *v) {

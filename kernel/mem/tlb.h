@@ -16,6 +16,12 @@ void tlb_flush_local(void);
 void tlb_flush_page_local(gva_t va);
 /* Every CPU that may hold translations of d. */
 void tlb_flush_domain(struct domain *d);
+/* Every CPU that may hold translations to d's frames: those who map grants, too. */
+void tlb_flush_frames(struct domain *d);
+/* The CPUs, but for this one, that run vCPUs of the current domain: bit n of vcpus = vCPU n. */
+void tlb_flush_vcpus(const u64 vcpus[2]);
+/* What other CPUs have asked of this one. */
+void tlb_serve(struct cpu *cpu);
 /* At the latest before the current guest runs again (many updates, one flush). */
 void tlb_flush_later(struct vcpu *v);
 /* Flush, unless one has happened since `stamp` on every CPU that may hold entries. */

@@ -27,6 +27,7 @@
 #include "cpu/time.h"
 #include "event/channel.h"
 #include "mem/guest_copy.h"
+#include "mem/tlb.h"
 
 #define START_BUDGET      10000000UL /* of the first domain, before there is a policy: ns */
 #define NOTIFY_FLAGS_MASK (PLAN_NOTIFY_SPENT | PLAN_NOTIFY_WAKE | PLAN_NOTIFY_IDLE)
@@ -60,7 +61,7 @@ struct plan {
 	u32 listener_flags;
 	struct cpu_account account;
 
-	struct vcpu nobody; /* the CPU's current one until the first dispatch */
+	struct vcpu nobody; /* whom the CPU runs when it must have nobody's state loaded */
 	struct set sets[2];
 	struct entry tables[2][PLAN_MAX];
 };
@@ -130,7 +131,7 @@ static void plan_update(struct plan *p, struct vcpu *v) REQUIRES(p->lock) {
 }
 
 static u32 runstate_wanted(struct vcpu *v) {
-	u32 blocked = atomic_load(&v->blocked_on);
+	u32 blocked = atomic_load(&v->blocked_on) & ~BLOCK_MOVING;
 
 	if (!blocked) return RUNSTATE_runnable;
 	return blocked & (BLOCK_DOWN | BLOCK_PAUSED) ? RUNSTATE_offline : RUNSTATE_blocked;
@@ -147,17 +148,31 @@ static void plan_notify(struct plan *p, u32 reason) {
 	if (listener) channel_set_pending(listener, port);
 }
 
+/* The plan that v is in, locked; NULL: none. */
+static struct plan *plan_of(struct vcpu *v) UNCHECKED {
+	struct plan *p;
+
+	while ((p = atomic_load(&v->plan_private))) {
+		lock_take(&p->lock);
+		if (likely(v->plan_private == p)) return p;
+		lock_drop(&p->lock); /* it has just moved */
+	}
+	return NULL;
+}
+
 /* blocked_on has changed between 0 and not 0. */
-static void vcpu_settle(struct vcpu *v, bool woken) {
-	struct plan *p = atomic_load(&v->plan_private);
+static void vcpu_settle(struct vcpu *v, bool woken) UNCHECKED {
+	struct plan *p = plan_of(v);
 
 	if (!p) {
-		runstate_change(v, runstate_wanted(v), time_now());
+		/* Still loaded, it may still run for a moment: its CPU, or the next plan, says
+		 * more. */
+		if (!atomic_load(&v->held)) runstate_change(v, runstate_wanted(v), time_now());
 		return;
 	}
-	lock_take(&p->lock);
-	if (likely(v->plan_private == p)) plan_update(p, v);
-	if (v != p->running) runstate_change(v, runstate_wanted(v), time_now());
+	plan_update(p, v);
+	/* While it moves its state is still its old CPU's to say. */
+	if (v != p->running && !evict_wanted(v)) runstate_change(v, runstate_wanted(v), time_now());
 	lock_drop(&p->lock);
 	if (woken && unlikely(p->listener_flags & PLAN_NOTIFY_WAKE) && v->domain != p->listener)
 		plan_notify(p, PLAN_NOTIFY_WAKE);
@@ -239,6 +254,8 @@ static struct vcpu *plan_choose(struct plan *p, u32 *due) {
 		p->account.switches++;
 	}
 	if (next) {
+		next->cpu = p->cpu;
+		atomic_store(&next->held, HELD_LOADED);
 		end = now + (u64)*budget_left(p, &p->entries[next->plan_index]);
 		atomic_and(&next->work, ~(WORK_SWITCH | WORK_PAUSE));
 	}
@@ -250,20 +267,24 @@ static struct vcpu *plan_choose(struct plan *p, u32 *due) {
 static void plan_idle(struct plan *p, struct cpu *cpu) {
 	u64 since = time_now();
 
-	cpu->idle = true;
+	if (unlikely(cpu->evictions)) {
+		if (evict_wanted(cpu->current)) vcpu_switch(cpu->current, &p->nobody);
+		evict_all(cpu);
+	}
+
 	/* The last one's registers and page table stay: often it is the next one, too. */
 	while (!(atomic_load(&cpu->current->work) & WORK_SWITCH)) plan_wait_interrupt();
-	cpu->idle = false;
 	p->account.idle_ns += time_now() - since;
 }
 
 void plan_dispatch(struct cpu *cpu) {
 	struct plan *p = cpu->plan;
-	struct vcpu *before = cpu->current, *next;
+	struct vcpu *next;
 	u32 due = 0, told = 0;
 
 	for (;;) {
-		atomic_and(&before->work, ~WORK_SWITCH);
+		tlb_serve(cpu);
+		atomic_and(&cpu->current->work, ~WORK_SWITCH);
 		next = plan_choose(p, &due);
 		if (!next) due |= PLAN_NOTIFY_IDLE & ~told;
 		if (due) plan_notify(p, due);
@@ -272,10 +293,11 @@ void plan_dispatch(struct cpu *cpu) {
 		if (next) break;
 		plan_idle(p, cpu);
 	}
-	next->cpu = cpu;
-	if (next == before) return;
-	if (before != &p->nobody) runstate_leave(before);
-	vcpu_switch(before != &p->nobody ? before : NULL, next);
+	if (next != cpu->current) {
+		runstate_leave(cpu->current);
+		vcpu_switch(cpu->current, next);
+	}
+	if (unlikely(cpu->evictions)) evict_all(cpu);
 }
 
 void plan_tick(struct cpu *cpu) {
@@ -309,7 +331,7 @@ void plan_init(struct cpu *cpu, void *memory) {
 	p->round = 1; /* 0 is what a new entry has: its budget is whole */
 	p->entries = p->tables[0];
 	p->staging = p->tables[1];
-	p->nobody.work = WORK_SWITCH;
+	vcpu_init_nobody(&p->nobody, cpu);
 	cpu->current = &p->nobody;
 	cpu->plan = plans[cpu->id] = p;
 }
@@ -327,27 +349,54 @@ void plan_start_with(struct cpu *cpu, struct vcpu *v) {
 	lock_drop(&p->lock);
 }
 
+/* v's entry is nobody's any more; what v says of its plan is the caller's affair. */
+static void plan_remove(struct plan *p, struct vcpu *v) REQUIRES(p->lock) {
+	set_remove(p->ready, v->plan_index);
+	set_remove(p->spent, v->plan_index);
+	p->entries[v->plan_index].vcpu = NULL;
+	if (p->running == v) plan_request(p);
+}
+
+/*
+ * Entry i's vCPU is in this plan from now on, and in no moment in none. Only here
+ * are two plans locked together; tree_lock sees to it that nobody else does so.
+ */
+static void plan_enter(struct plan *p, u32 i) REQUIRES(p->lock) {
+	struct vcpu *v = p->entries[i].vcpu;
+	struct plan *other = v->plan_private;
+
+	if (other == p) other = NULL;
+	if (other) {
+		lock_take(&other->lock);
+		plan_remove(other, v);
+	}
+	v->plan_index = i;
+	/* A full barrier: whoever changes blocked_on later finds v in this plan. */
+	(void)atomic_swap(&v->plan_private, p);
+	if (other) lock_drop(&other->lock);
+	if (unlikely(v->cpu != p->cpu)) plan_evict(v);
+	plan_place(p, v);
+	if (v != p->running && !evict_wanted(v)) runstate_change(v, runstate_wanted(v), time_now());
+}
+
 /* The staged table becomes the plan. */
 static void plan_exchange(struct plan *p, u32 count) REQUIRES(p->lock) {
 	struct entry *old = p->entries;
-	u32 i;
+	u32 old_count = p->count, i;
 
 	plan_charge(p, time_now());
-	for (i = 0; i < p->count; i++) {
-		if (!old[i].vcpu) continue;
-		old[i].vcpu->plan_index = PLAN_NOT_IN;
-		old[i].vcpu->plan_private = NULL;
-	}
 	p->entries = p->staging;
 	p->staging = old;
 	p->count = count;
 	p->sets[0] = p->sets[1] = (struct set){0};
-	for (i = 0; i < count; i++) {
-		struct vcpu *v = p->entries[i].vcpu;
+	for (i = 0; i < count; i++) plan_enter(p, i);
+	for (i = 0; i < old_count; i++) {
+		struct vcpu *v = old[i].vcpu;
 
-		v->plan_index = i;
-		atomic_store(&v->plan_private, p);
-		plan_place(p, v);
+		if (!v || v->plan_private != p) continue;
+		if (v->plan_index < count && p->entries[v->plan_index].vcpu == v) continue;
+		v->plan_index = PLAN_NOT_IN;
+		atomic_store(&v->plan_private, NULL);
 	}
 	p->account.commits++;
 	plan_request(p);
@@ -362,7 +411,6 @@ static int plan_stage(struct plan *p, struct domain *caller, u32 i, const struct
 
 	if (!cap) return error;
 	if (!v || e->budget < PLAN_BUDGET_MIN || e->budget > PLAN_BUDGET_MAX) return -EINVAL;
-	if (v->plan_private && v->plan_private != p) return -EBUSY; /* in another CPU's plan */
 	/* Named twice: the number it got then leads to itself. */
 	if (v->plan_staged < i && p->staging[v->plan_staged].vcpu == v) return -EINVAL;
 	v->plan_staged = i;
@@ -408,11 +456,9 @@ void plan_forget(struct vcpu *v) {
 		}
 		if (p->yielding == v) p->yielding = NULL;
 		if (v->plan_private == p) {
-			set_remove(p->ready, v->plan_index);
-			set_remove(p->spent, v->plan_index);
-			p->entries[v->plan_index].vcpu = NULL;
+			plan_remove(p, v);
 			v->plan_index = PLAN_NOT_IN;
-			v->plan_private = NULL;
+			atomic_store(&v->plan_private, NULL);
 		}
 		if (p->running == v) {
 			plan_request(p);

@@ -27,7 +27,7 @@ void vcpu_wake(struct vcpu *v, u32 reasons);
 
 /*
  * Called on the way back to a guest when WORK_SWITCH or WORK_PAUSE is set: charges the time, picks
- * the next, switches (vcpu_switch; from = NULL at the first time), idles when there is none.
+ * the next, switches, idles when there is none.
  * Returns on the same stack with cpu->current being the chosen one.
  */
 void plan_dispatch(struct cpu *cpu);
@@ -39,6 +39,16 @@ void plan_yield(struct cpu *cpu);
 static inline void cpu_kick(struct cpu *cpu) {
 	if (unlikely(cpu != this_cpu())) lapic_send_ipi(cpu->apic_id, VECTOR_KICK);
 }
+/*
+ * What a CPU still holds of a vCPU that it ran (FPU registers, windows on its
+ * descriptor tables, its page table while idle) is taken from it: at once if that
+ * is this CPU and v is not its current one, else soon. Then v->held is false, and
+ * BLOCK_MOVING is cleared. May be called again while it is under way.
+ */
+void plan_evict(struct vcpu *v);
+/* sched/evict.c, on the CPU's way to another vCPU: is v to be let go of; lets go of all. */
+bool evict_wanted(const struct vcpu *v);
+void evict_all(struct cpu *cpu);
 /* A vCPU leaves every plan (its domain is reset). */
 void plan_forget(struct vcpu *v);
 

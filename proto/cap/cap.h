@@ -260,7 +260,8 @@ struct domain_vcpu {
 /*
  * PLAN_COMMIT(slot, &struct plan_entry[n], n, notify port, flags) [PLAN]: the
  * next plan of this CPU; it replaces the running one at once. Each entry's
- * domain is named by a slot with RIGHT_SCHED. 0 < n <= PLAN_MAX. The port (of
+ * domain is named by a slot with RIGHT_SCHED. 0 < n <= PLAN_MAX. A vCPU that was
+ * in another CPU's plan leaves that one and moves here. The port (of
  * the caller, bound to VIRQ_PLAN; 0 = none) is sent on the conditions in flags.
  */
 #define PLAN_COMMIT     0x31

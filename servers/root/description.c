@@ -160,7 +160,8 @@ static const char *check_resource(const struct description *d, uint32_t index) {
 	case SYSTEM_RES_LOG:
 		return r->flags & ~(RIGHT_READ | RIGHT_WRITE) ? "a right on the log is unknown"
 							      : NULL;
-	case SYSTEM_RES_CPU: return r->first >= MAX_CPU ? "a CPU is impossible" : NULL;
+	case SYSTEM_RES_CPU:
+		return r->first >= MAX_CPU || r->count > MAX_CPU ? "a CPU is impossible" : NULL;
 	default: return "a resource's kind is unknown";
 	}
 	for (uint32_t i = 0; i < index; i++)

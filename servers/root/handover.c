@@ -26,8 +26,6 @@ static uint32_t resource_source(uint32_t index) {
 
 	switch (r->kind) {
 	case SYSTEM_RES_LOG: return boot_info->console_slot;
-	case SYSTEM_RES_CPU:
-		return r->first < boot_info->cpus ? boot_info->cpu_slot + (uint32_t)r->first : 0;
 	case SYSTEM_RES_IOPORTS: from = boot_info->ioports_slot; break;
 	case SYSTEM_RES_IRQ: from = boot_info->irq_slot; break;
 	default: from = boot_info->mmio_slot; break;
@@ -53,7 +51,6 @@ static const struct {
 	[SYSTEM_RES_IRQ] = {CAP_IRQ, RIGHT_USE},
 	[SYSTEM_RES_MMIO] = {CAP_MMIO, RIGHT_USE},
 	[SYSTEM_RES_LOG] = {CAP_CONSOLE, 0},
-	[SYSTEM_RES_CPU] = {CAP_CPU, RIGHT_PLAN | RIGHT_ACCOUNT},
 };
 
 uint32_t handover_cap(struct domain *domain, struct native_start *start, uint32_t from,
@@ -75,19 +72,38 @@ uint32_t handover_cap(struct domain *domain, struct native_start *start, uint32_
 	return slot;
 }
 
+/* As many of them as this machine has. */
+static bool give_cpus(struct domain *domain, struct native_start *start,
+		      const struct system_resource *r) {
+	for (uint64_t n = r->first; n < boot_info->cpus && n - r->first < r->count; n++) {
+		struct native_cap cap = {.type = CAP_CPU, .first_low = (uint32_t)n, .count = 1};
+
+		if (!handover_cap(domain, start, boot_info->cpu_slot + (uint32_t)n,
+				  RIGHT_PLAN | RIGHT_ACCOUNT, &cap))
+			return false;
+	}
+	return true;
+}
+
+static bool give_resource(struct domain *domain, struct native_start *start, uint32_t index) {
+	const struct system_resource *r = &description.resources[index];
+	struct native_cap cap = {
+		.type = resource_kinds[r->kind].type,
+		.first_low = (uint32_t)r->first,
+		.count = (uint32_t)r->count,
+	};
+	uint32_t rights = r->kind == SYSTEM_RES_LOG ? r->flags : resource_kinds[r->kind].rights;
+
+	return handover_cap(domain, start, resource_source(index), rights, &cap);
+}
+
 static bool give_resources(struct domain *domain, struct native_start *start) {
 	for (uint32_t i = 0; i < description.resource_count; i++) {
 		const struct system_resource *r = &description.resources[i];
-		struct native_cap cap = {
-			.type = resource_kinds[r->kind].type,
-			.first_low = (uint32_t)r->first,
-			.count = (uint32_t)r->count,
-		};
-		uint32_t rights =
-			r->kind == SYSTEM_RES_LOG ? r->flags : resource_kinds[r->kind].rights;
 
-		if (r->domain == domain->index &&
-		    !handover_cap(domain, start, resource_source(i), rights, &cap))
+		if (r->domain != domain->index) continue;
+		if (!(r->kind == SYSTEM_RES_CPU ? give_cpus(domain, start, r)
+						: give_resource(domain, start, i)))
 			return false;
 	}
 	return true;

@@ -47,7 +47,8 @@ static void tell_policy(struct domain *to, const uint16_t *order, uint32_t count
 				.slot = FIRST_DOMAIN_SLOT + order[i],
 				.vcpu = vcpu,
 				.slice_us = d->slice_us,
-				.priority = d->priority,
+				.priority = (uint16_t)d->priority,
+				.flags = d->kind == SYSTEM_KIND_GUEST ? CONTROL_VCPU_GUEST : 0,
 			};
 	}
 	page->plan_count = n;
@@ -55,9 +56,11 @@ static void tell_policy(struct domain *to, const uint16_t *order, uint32_t count
 	wiring_kick(to);
 }
 
-static void commit(const uint16_t *order, uint32_t count) {
+/* The plan of one CPU. Guests' vCPUs are spread over all, everything else is at home on the first.
+ */
+static void commit(const uint16_t *order, uint32_t count, uint32_t cpu) {
 	static struct plan_entry plan[PLAN_MAX];
-	uint32_t n = 0;
+	uint32_t n = 0, spread = 0;
 	int error;
 
 	for (uint32_t i = 0; i < count; i++) {
@@ -66,10 +69,11 @@ static void commit(const uint16_t *order, uint32_t count) {
 		uint64_t budget = MIN(MAX(slice * 1000, PLAN_BUDGET_MIN), PLAN_BUDGET_MAX);
 
 		for (uint32_t vcpu = 0; vcpu < domain->d->vcpus && n < PLAN_MAX; vcpu++)
-			plan[n++] = (struct plan_entry){
-				.domain = domain->slot, .vcpu = vcpu, .budget = budget};
+			if (cpu == (is_guest(domain) ? spread++ % boot_info->cpus : 0))
+				plan[n++] = (struct plan_entry){
+					.domain = domain->slot, .vcpu = vcpu, .budget = budget};
 	}
-	error = cap_plan_commit(boot_info->cpu_slot, plan, n, 0, 0);
+	error = n ? cap_plan_commit(boot_info->cpu_slot + cpu, plan, n, 0, 0) : 0;
 	if (error) log_print("the first plan is refused (%d)", error);
 }
 
@@ -80,5 +84,6 @@ void plan_update(void) {
 
 	if (to) tell_policy(to, order, count);
 	/* A policy that has just been started runs by this plan, too, until it commits its own. */
-	if (!to || to->stage != STAGE_RUNNING || !to->control->plan_done) commit(order, count);
+	if (!to || to->stage != STAGE_RUNNING || !to->control->plan_done)
+		for (uint32_t cpu = 0; cpu < boot_info->cpus; cpu++) commit(order, count, cpu);
 }

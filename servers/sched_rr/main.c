@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Round robin: one plan with all vCPUs that there are, most important domain
- * first, each with its slice. The core does the rest: it runs the first one that
+ * Round robin: a plan for each CPU with the vCPUs that are at home there, most
+ * important domain first, each with its slice. Guests' vCPUs are spread over the CPUs one by
+ * one, all else is at home on the first. The core does the rest: it runs the first one that
  * is runnable and has budget left, and refills all budgets when they are spent.
  * A new plan is needed only when root says that the set has changed.
  *
@@ -16,25 +17,35 @@
 
 static uint64_t slice_us = DEFAULT_SLICE_US;
 
-static void commit(void) {
-	static struct control_vcpu vcpus[PLAN_MAX];
-	static struct plan_entry plan[PLAN_MAX];
-	uint32_t count = control_plan(vcpus, PLAN_MAX);
-	int error;
+static struct control_vcpu vcpus[PLAN_MAX];
+static uint32_t cpus;
 
-	if (!count) return;
+static int commit_cpu(uint32_t cpu, uint32_t count) {
+	static struct plan_entry plan[PLAN_MAX];
+	uint32_t n = 0, spread = 0;
+
 	for (uint32_t i = 0; i < count; i++) {
 		uint64_t slice = vcpus[i].slice_us ? vcpus[i].slice_us : slice_us;
+		uint32_t home = vcpus[i].flags & CONTROL_VCPU_GUEST ? spread++ % cpus : 0;
 
-		plan[i] = (struct plan_entry){
-			.domain = vcpus[i].slot,
-			.vcpu = vcpus[i].vcpu,
-			.budget = MIN(MAX(slice * 1000, PLAN_BUDGET_MIN), PLAN_BUDGET_MAX),
-		};
+		if (home == cpu)
+			plan[n++] = (struct plan_entry){
+				.domain = vcpus[i].slot,
+				.vcpu = vcpus[i].vcpu,
+				.budget = MIN(MAX(slice * 1000, PLAN_BUDGET_MIN), PLAN_BUDGET_MAX),
+			};
 	}
-	error = cap_plan_commit(rt_capability(CAP_CPU, 0), plan, count, 0, 0);
+	return n ? cap_plan_commit(rt_capability(CAP_CPU, cpu), plan, n, 0, 0) : 0;
+}
+
+static void commit(void) {
+	uint32_t count = control_plan(vcpus, PLAN_MAX);
+	int error = 0;
+
+	if (!count) return;
+	for (uint32_t cpu = 0; cpu < cpus && !error; cpu++) error = commit_cpu(cpu, count);
 	if (error)
-		log_print("the core refuses a plan of %u vCPUs (%d)", count, error);
+		log_print("the core refuses a plan for %u vCPUs (%d)", count, error);
 	else
 		control_plan_done();
 }
@@ -44,7 +55,8 @@ void native_main(void) {
 
 	if (rt_argument("slice", text, sizeof(text)) && !rt_number(text, &slice_us))
 		log_print("slice=%s is not a number of microseconds", text);
-	if (!rt_capability(CAP_CPU, 0)) rt_panic("it has no CPU to plan for");
+	while (rt_capability(CAP_CPU, cpus)) cpus++;
+	if (!cpus) rt_panic("it has no CPU to plan for");
 	control_init(NULL, commit);
 	event_loop();
 }

@@ -26,6 +26,10 @@
 #pragma weak vcpu_block
 #pragma weak vcpu_wake
 #pragma weak plan_forget
+#pragma weak plan_evict
+#pragma weak cpu_relax
+#pragma weak cpu_count
+#pragma weak lapic_send_ipi
 #pragma weak runstate_read
 #pragma weak plan_commit
 #pragma weak plan_account
@@ -120,12 +124,22 @@ void log_set_reader(struct vcpu *v) { fake.log_readers += v != NULL; }
 
 void log_panic(void) {}
 
+/* --- cpu/ --- */
+
+u32 cpu_count = 1;
+
+void lapic_send_ipi(u32 apic_id, u8 vector) { (void)apic_id, (void)vector; }
+
 /* --- mem/tlb.c --- */
+
+void cpu_relax(void) {}
 
 void tlb_flush_domain(struct domain *d) {
 	(void)d;
 	tlb_clock++;
 }
+
+void tlb_flush_frames(struct domain *d) { tlb_flush_domain(d); }
 
 void tlb_flush_since(struct domain *d, u32 stamp) {
 	(void)stamp;
@@ -201,6 +215,8 @@ void plan_forget(struct vcpu *v) {
 	(void)v;
 	fake.forgotten++;
 }
+
+void plan_evict(struct vcpu *v) { v->held = 0; }
 
 void runstate_read(const struct vcpu *v, struct vcpu_runstate_info *info) { *info = v->runstate; }
 

@@ -4,8 +4,11 @@
  * the blocking part of xen/sched_op.c, with three vCPUs of one domain, two in the
  * plan of CPU 0 and one in that of CPU 1. Each CPU does what its vCPU or an
  * interrupt would: sleep until an event, send events, pause and unpause vCPUs,
- * yield, use up a budget, and then looks at its plan as the exit path does.
+ * yield, use up a budget, and then looks at its plan as the exit path does. In some
+ * setups either may also commit a plan that takes a vCPU over from the other CPU.
  *
+ * Always: no vCPU is loaded on two CPUs (registers, page table, FPU).
+
  * Whenever both CPUs are between two operations:
  *   - a vCPU is in one of its plan's sets exactly if nothing blocks it;
  *   - one that sleeps until an event has none pending: no wake-up is lost;
@@ -22,6 +25,7 @@
 #undef PLAN_MAX
 #define PLAN_MAX 64U
 #include MODEL_PLAN
+#include MODEL_EVICT
 #include MODEL_CHANNEL
 #include MODEL_SCHED_OP
 
@@ -50,16 +54,21 @@ static struct world {
 struct setup {
 	const char *name;
 	unsigned operations[EXPLORE_CPUS];
-	u32 asleep; /* vCPUs that start paused */
+	u32 asleep;  /* vCPUs that start paused */
+	u32 movable; /* vCPUs that may change to the other CPU's plan */
 };
 
 static const struct setup setups[] = {
-	{"all run", {1, 1}, 0},
-	{"all run, two on CPU 0", {2, 1}, 0},
-	{"all run, two on CPU 1", {1, 2}, 0},
-	{"all run, two on both", {2, 2}, 0},
-	{"vCPU 0 paused", {1, 2}, 1},
-	{"CPU 0 idle", {0, 2}, 3},
+	{"all run", {1, 1}, 0, 0},
+	{"all run, two on CPU 0", {2, 1}, 0, 0},
+	{"all run, two on CPU 1", {1, 2}, 0, 0},
+	{"all run, two on both", {2, 2}, 0, 0},
+	{"vCPU 0 paused", {1, 2}, 1, 0},
+	{"CPU 0 idle", {0, 2}, 3, 0},
+	{"all run, the first moves", {1, 1}, 0, 1},
+	{"all run, all may move", {1, 1}, 0, 7},
+	{"CPU 0 idle, what it ran moves", {1, 1}, 3, 3},
+	{"moves to and fro", {2, 1}, 2, 1},
 };
 static const struct setup *setup;
 
@@ -74,12 +83,27 @@ u64 time_now(void) { return world.now; }
 
 void timer_set_slice_end(u64 deadline) { this_cpu()->slice_end = deadline; }
 
-void lapic_send_ipi(u32 apic_id, u8 vector) { (void)apic_id, (void)vector; }
+/* The interrupt's handler. */
+void lapic_send_ipi(u32 apic_id, u8 vector) {
+	(void)vector;
+	cpu_need_switch(&model_cpus[apic_id]);
+}
 
 void vcpu_switch(struct vcpu *from, struct vcpu *to) {
 	(void)from;
 	this_cpu()->current = to;
 }
+
+void vcpu_unload(struct vcpu *v) { (void)v; }
+
+void vcpu_init_nobody(struct vcpu *v, struct cpu *cpu) {
+	v->cpu = cpu;
+	v->domain = &world.domain;
+	v->info = &v->stand_in;
+	v->work = WORK_SWITCH;
+}
+
+void tlb_serve(struct cpu *cpu) { (void)cpu; }
 
 /* Nothing to run: the other CPU has to do something about it, or has nothing left to do. */
 void plan_wait_interrupt(void) {
@@ -145,15 +169,19 @@ static bool in_set(const struct set *s, u32 i) { return s->words[i / 64] >> (i %
 static const char *check_vcpu(const struct vcpu *v) {
 	const struct plan *p = v->plan_private;
 	bool ready = in_set(p->ready, v->plan_index), spent = in_set(p->spent, v->plan_index);
+	bool running = world.plans[0].running == v || world.plans[1].running == v;
 	u32 state = v->runstate.state;
 
 	if (ready && spent) return "a vCPU is in both sets";
 	if ((ready || spent) != !v->blocked_on) return "a set disagrees with blocked_on";
+	if ((v->blocked_on & BLOCK_MOVING) &&
+	    (v->held != (HELD_LOADED | HELD_LEAVING) || !(v->cpu->current->work & WORK_SWITCH)))
+		return "a vCPU moves for ever";
 	if ((v->blocked_on & BLOCK_EVENT) && v->info->evtchn_upcall_pending)
 		return "a vCPU sleeps although it has an event: the wake-up is lost";
-	if (p->running != v && v->blocked_on && state == RUNSTATE_running)
+	if (!running && v->blocked_on && state == RUNSTATE_running)
 		return "a blocked vCPU is said to run";
-	if (p->running == v && state != RUNSTATE_running) return "who runs is said not to";
+	if (running && state != RUNSTATE_running) return "who runs is said not to";
 	return NULL;
 }
 
@@ -174,6 +202,7 @@ static const char *check(void) {
 	const char *wrong = NULL;
 	unsigned i;
 
+	if (model_cpus[0].current == model_cpus[1].current) return "a vCPU is on two CPUs";
 	for (i = 0; i < EXPLORE_CPUS; i++)
 		if (!world.between[i]) return NULL;
 	for (i = 0; i < VCPUS && !wrong; i++) wrong = check_vcpu(&world.vcpus[i]);
@@ -183,9 +212,39 @@ static const char *check(void) {
 
 /* --- What the CPUs do --- */
 
-enum { SEND, PAUSE = VCPUS, UNPAUSE = 2 * VCPUS, SLEEP = 3 * VCPUS, YIELD, TICK, KINDS };
+enum {
+	SEND,
+	PAUSE = VCPUS,
+	UNPAUSE = 2 * VCPUS,
+	SLEEP = 3 * VCPUS,
+	YIELD,
+	TICK,
+	KINDS,
+	MOVE = KINDS,
+	KINDS_MOVING = MOVE + VCPUS,
+};
 
-static unsigned count(unsigned cpu) { return world.left[cpu] ? KINDS : 0; }
+static unsigned count(unsigned cpu) {
+	return !world.left[cpu] ? 0 : setup->movable ? KINDS_MOVING : KINDS;
+}
+
+/* The other CPU's plan is committed anew, with v behind those that it has. */
+static void move(struct vcpu *v) {
+	struct plan *p;
+	u32 n = 0, i;
+
+	lock_take(&tree_lock);
+	p = v->plan_private == &world.plans[0] ? &world.plans[1] : &world.plans[0];
+	for (i = 0; i < p->count; i++)
+		if (p->entries[i].vcpu)
+			p->staging[n++] =
+				(struct entry){.vcpu = p->entries[i].vcpu, .budget = BUDGET};
+	p->staging[n++] = (struct entry){.vcpu = v, .budget = BUDGET};
+	lock_take(&p->lock);
+	plan_exchange(p, n);
+	lock_drop(&p->lock);
+	lock_drop(&tree_lock);
+}
 
 /* The guest takes its events, as its upcall handler would. */
 static void take_events(struct vcpu *v) {
@@ -198,7 +257,9 @@ static void operate(unsigned kind) {
 	struct cpu *cpu = this_cpu();
 	struct vcpu *v = cpu->current;
 
-	if (kind < PAUSE) {
+	if (kind >= MOVE) {
+		if (setup->movable >> (kind - MOVE) & 1) move(&world.vcpus[kind - MOVE]);
+	} else if (kind < PAUSE) {
 		channel_set_pending(&world.domain, 1 + kind);
 	} else if (kind < UNPAUSE) {
 		vcpu_block(&world.vcpus[kind - PAUSE], BLOCK_PAUSED);
@@ -244,7 +305,7 @@ static void prepare(void) {
 				       .channels = world.channels,
 				       .event_ports = 64};
 	for (i = 0; i < EXPLORE_CPUS; i++) {
-		model_cpus[i].id = i;
+		model_cpus[i].id = model_cpus[i].apic_id = i;
 		plan_init(&model_cpus[i], &world.plans[i]);
 		world.left[i] = (u8)setup->operations[i];
 	}
@@ -268,6 +329,7 @@ static void prepare(void) {
 		struct plan *p = &world.plans[i];
 
 		p->running = model_cpus[i].current = p->entries[0].vcpu;
+		p->running->held = HELD_LOADED;
 		p->running->runstate.state = RUNSTATE_running;
 	}
 	for (i = 0; i < VCPUS; i++)
@@ -299,9 +361,11 @@ int main(int argc, char **argv) {
 		explore_region(p, offsetof(struct plan, nobody));
 		explore_region(&p->sets, sizeof(p->sets));
 		explore_region(p->tables[0], VCPUS * sizeof(struct entry));
+		explore_region(p->tables[1], VCPUS * sizeof(struct entry));
+		explore_region(&p->nobody.work, sizeof(u32));
+		explore_region(&model_cpus[i].evictions, sizeof(void *));
 		explore_region(&model_cpus[i].current, sizeof(void *));
 		explore_region(&model_cpus[i].slice_start, sizeof(u64));
-		explore_region(&model_cpus[i].idle, sizeof(bool));
 		explore_region(&model_cpus[i].slice_end, sizeof(u64));
 	}
 	for (i = 0; i < VCPUS; i++) {
@@ -311,10 +375,15 @@ int main(int argc, char **argv) {
 		explore_region(&v->work, sizeof(v->work));
 		explore_region(&v->blocked_on, sizeof(v->blocked_on));
 		explore_region(&v->runstate.state, sizeof(v->runstate.state));
+		explore_region(&v->plan_index, sizeof(v->plan_index));
+		explore_region(&v->plan_private, sizeof(v->plan_private));
+		explore_region(&v->held, sizeof(v->held));
+		explore_region(&v->next_eviction, sizeof(v->next_eviction));
 		explore_region(&world.shared.vcpu_info[i], 16);
 	}
 	explore_region(world.shared.evtchn_pending, 8);
 	explore_region(&world.domain.channel_lock, sizeof(struct lock));
+	explore_region(&tree_lock, sizeof(tree_lock));
 	explore_region(&world.now, sizeof(world) - offsetof(struct world, now));
 	for (i = 0; i < sizeof(setups) / sizeof(setups[0]) && !found; i++)
 		setup = &setups[i], found = run();

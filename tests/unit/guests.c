@@ -42,6 +42,19 @@ void plan_wait_interrupt(void) {
 	host_wait();
 }
 
+void vcpu_unload(struct vcpu *v) { (void)v; }
+
+void vcpu_init_nobody(struct vcpu *v, struct cpu *cpu) {
+	static struct domain nowhere;
+
+	v->cpu = cpu;
+	v->domain = &nowhere;
+	v->info = &v->stand_in;
+	v->work = WORK_SWITCH;
+}
+
+void tlb_serve(struct cpu *cpu) { (void)cpu; }
+
 void vcpu_switch(struct vcpu *from, struct vcpu *to) {
 	(void)from;
 	host_cpu->current = to;

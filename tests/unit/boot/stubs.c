@@ -55,6 +55,8 @@ void time_scale(struct vcpu_time_info *info) {
 	info->tsc_shift = 1;
 }
 
+void cpu_relax(void) {}
+
 void lapic_timer_arm(u64 ns_from_now) {
 	fake_armed = ns_from_now == ~0UL ? ~0UL : fake_now + ns_from_now;
 }
