@@ -99,7 +99,7 @@ static void test_domains(void) {
 	REFUSED(domain[3].on_crash, 3, "reaction");
 	REFUSED(domain[3].flags, 4, "flags");
 	REFUSED(domain[3].lifeboat_pages, 1, "lifeboat");
-	REFUSED(domain[2].lifeboat_pages, 257, "lifeboat");
+	REFUSED(domain[2].lifeboat_pages, 513, "lifeboat");
 	REFUSED(domain[3].flags, SYSTEM_DOMAIN_F_POLICY, "policy");
 	CHECK(line == 30);
 }
