@@ -8,16 +8,18 @@ from pathlib import Path
 
 from launcher import minimal
 from launcher.disks import Disk
+from tests.pv.xen import ICOUNT
 from tests.support import DEBIAN_KERNELS, build_dir, disk_initrd, system
 
 KERNEL = DEBIAN_KERNELS["6.1_cloud"]
 ROUNDS = 2000
 COMMAND = (
-    "for n in 1 2 3 4; do yes block $n | head -c 1048576 >/tmp/$n; "
+    "cat /proc/uptime; for n in 1 2 3 4; do yes block $n | head -c 1048576 >/tmp/$n; "
     "dd if=/tmp/$n of=/dev/xvda bs=16k seek=$((n * 64)) oflag=direct 2>/dev/null; "
     "dd if=/dev/xvda bs=16k skip=$((n * 64)) count=64 iflag=direct 2>/dev/null | "
-    "cmp - /tmp/$n && echo same $n; done"
+    "cmp - /tmp/$n && echo same $n; done; cat /proc/uptime"
 )
+MOST = 2  # times as long as beside a guest that asks for the right things
 
 
 def blank(path: Path) -> Disk:
@@ -54,21 +56,30 @@ class BlockFrontend(unittest.TestCase):
     def test_index_behind(self) -> None:
         self.alone("rounds=10 index=4294967295")
 
-    def test_beside(self) -> None:
-        """Another guest's disk, by the same disk server and the same driver."""
+    def victim(self, attack: str) -> float:
+        """Seconds of virtual time that another guest's work on its own disk takes."""
         with tempfile.TemporaryDirectory(prefix="tessera.blkfront.") as name:
             disks = [blank(Path(name) / f"{number}.img") for number in range(2)]
             text = minimal.describe(
                 minimal.guest("victim", kernel=f"package:{KERNEL}", initrd=disk_initrd(KERNEL),
                               memory="128M",
                               cmdline=f'console=hvc0 quiet tessera.run="{COMMAND}"'),
-                minimal.virtual("victim", disks[:1]), attacker("forever case=lies", "disk1"),
-                raw="victim", disks=disks,
+                minimal.virtual("victim", disks[:1]), attack, raw="victim", disks=disks,
             )
-            with system(text, attached=disks) as console:
+            with system(text, *ICOUNT, attached=disks) as console:
+                begin = float(console.expect(r"^([0-9.]+) [0-9.]+$", 200)[1])
                 for n in range(1, 5):
                     console.expect(f"^same {n}$", 200)
+                end = float(console.expect(r"^([0-9.]+) [0-9.]+$", 60)[1])
                 assert console.log is not None
                 log = console.log.read_text(errors="replace")
         self.assertNotRegex(log, r"root: (vbd|disk0|disk1|store): crashed")
         self.assertNotIn("PANIC", log)
+        return end - begin
+
+    def test_beside(self) -> None:
+        """By the same disk server: nobody dies, and lies cost the victim no more than as
+        many right requests would."""
+        honest = self.victim(attacker("forever case=honest", "disk1"))
+        lies = self.victim(attacker("forever case=lies", "disk1"))
+        self.assertLess(lies, MOST * honest, f"{honest} s beside an honest guest, {lies} s")
