@@ -244,6 +244,7 @@ static void hostile_functions(void) {
 	f->config[PCI_HEADER_TYPE] = 0x7f;
 	f = fake_add(FAKE_ROOT, 6, 0, 0x10008086, 0x020000);
 	memset(f->config, 0x40, sizeof(f->config)); /* capabilities that go round */
+	f->config[PCI_STATUS] = PCI_STATUS_CAPABILITIES;
 	f->config[PCI_HEADER_TYPE] = 0;
 	start();
 	CHECK(function(1 << 3)->flags & PCI_F_BROKEN);
