@@ -68,6 +68,21 @@ class Nvme(Storage):
                           "logical_block_size=4096,physical_block_size=4096")
         self.assertIn("blocks of 4096", log)
 
+    def test_namespaces(self) -> None:
+        """Each is a disk; one with metadata in its blocks is left out."""
+        with image() as disk, image("32M") as other, image("32M") as strange:
+            drives = disk + [word.replace("id=d0", "id=d1") for word in other]
+            drives += [word.replace("id=d0", "id=d2") for word in strange]
+            log = run("nvme", self.DEVICE, "", *drives, "-device", "nvme,serial=x,id=n",
+                      "-device", "nvme-ns,drive=d0,bus=n,nsid=2",
+                      "-device", "nvme-ns,drive=d2,bus=n,nsid=4,ms=8",
+                      "-device", "nvme-ns,drive=d1,bus=n,nsid=7,logical_block_size=4096,"
+                      "physical_block_size=4096")
+        self.passes(log, test_disk_drivers.CHECKS)
+        self.assertIn("namespace 4 is left out: metadata in each block", log)
+        self.assertIn("disk 0: namespace 2, 64 MiB, blocks of 512", log)
+        self.assertIn("disk 1: namespace 7, 32 MiB, blocks of 4096", log)
+
     def test_three_tebibytes(self) -> None:
         with image(f"{3 << 20}M") as disk:
             log = run("nvme", self.DEVICE, "", *disk, *self.DISK)
@@ -97,6 +112,7 @@ class Ahci(Storage):
         """With a CD drive beside the disk."""
         log = self.survives("ahci", self.DEVICE, *IOMMU, "-device", "ide-hd,bus=ide.1,drive=d0",
                             "-device", "ide-cd,bus=ide.3")
+        self.assertIn("port 1, 64 MiB", log)
         self.assertIn("port 3 is left out: an ATAPI device", log)
         self.assertIn("root: the IOMMU enforces DMA and interrupts", log)
         self.assertNotIn("blocked", log)
