@@ -73,7 +73,10 @@ static void settle(struct device *device) {
 
 void device_settle(void) {
 	for (uint32_t i = 0; i < vbd.device_count; i++)
-		if (vbd.device[i].state == DEVICE_WAITING) settle(&vbd.device[i]);
+		if (vbd.device[i].state == DEVICE_WAITING)
+			settle(&vbd.device[i]);
+		else if (vbd.device[i].make_again)
+			node_ask(&vbd.device[i]);
 }
 
 void device_say_waiting(void) {
@@ -107,7 +110,7 @@ void device_present(uint16_t guest, uint32_t incarnation) {
 
 		if (device->guest != guest) continue;
 		device->incarnation = incarnation;
-		device->broken = device->waiting_is_said = false;
+		device->broken = device->waiting_is_said = device->make_again = false;
 		device->state = DEVICE_WAITING;
 		vbd.guest[guest].domid = device->domid;
 	}
@@ -132,9 +135,15 @@ void device_homeless(struct device *device) {
 }
 
 void device_asked(struct device *device, uint32_t backend, uint32_t front) {
+	device->make_front = front == XENBUS_UNKNOWN;
+	if (device->make_again) {
+		device->make_again = false;
+		node_publish(device);
+		node_watch(device);
+		return;
+	}
 	if (device->state != DEVICE_ASKING) return;
 	device->front_state = front;
-	device->make_front = front == XENBUS_UNKNOWN;
 	device->backend_state = backend;
 	if (backend == XENBUS_CONNECTED && front == XENBUS_CONNECTED) {
 		device->state = DEVICE_READING;
@@ -218,9 +227,11 @@ static void refuse(struct device *device, const char *why) {
 
 void device_front_read(struct device *device, const char *failure) {
 	if (device->state != DEVICE_READING) return;
-	device->queue_count = (uint16_t)device->front.queues;
 	device->persistent = device->front.persistent;
-	if (!failure) failure = link_connect(device);
+	if (!failure) {
+		device->queue_count = (uint16_t)device->front.queues;
+		failure = link_connect(device);
+	}
 	if (failure) {
 		refuse(device, failure);
 		return;
@@ -251,6 +262,7 @@ void device_drained(struct device *device) {
 		return;
 	}
 	device->state = DEVICE_ABSENT;
+	device->make_again = false;
 	node_remove(device);
 	pump_soon();
 }
@@ -301,22 +313,23 @@ bool device_gone(uint16_t guest) {
 
 /* --- the store --- */
 
-/* The first connection, or a store that has lost what it knew: all nodes as they stood. */
+/*
+ * The first connection, or a new one. What has no ring begins as if it were new. A
+ * device in use goes on; its nodes are made again, in case the store has lost them.
+ */
 void device_store_ready(void) {
 	for (uint32_t i = 0; i < vbd.device_count; i++) {
 		struct device *device = &vbd.device[i];
 
 		switch (device->state) {
 		case DEVICE_ASKING:
-		case DEVICE_READING: device->state = DEVICE_WAITING; break;
-		case DEVICE_LIVE:
-		case DEVICE_DRAINING:
+		case DEVICE_READING:
 		case DEVICE_OPEN:
 		case DEVICE_CLOSED:
-			device->make_front = true;
-			node_publish(device);
-			node_watch(device);
+			if (!device->broken) device->state = DEVICE_WAITING;
 			break;
+		case DEVICE_LIVE:
+		case DEVICE_DRAINING: device->make_again = true; break;
 		default: break;
 		}
 	}

@@ -114,12 +114,13 @@ struct device {
 	uint32_t generation; /* answers of the store to older questions do not count */
 	uint32_t awaited;    /* answers */
 	int watch;
-	uint8_t publish;      /* the next of its nodes that is to be written */
-	uint8_t questions;    /* NODE_*: to be put to the store when it has room */
-	bool make_front;      /* the frontend's state is ours to write: it is a new device */
-	bool adopting;        /* a predecessor has connected it */
-	bool was_connected;   /* the frontend was seen in Connected */
-	bool broken;          /* it has broken the protocol */
+	uint8_t publish;    /* the next of its nodes that is to be written */
+	uint8_t questions;  /* NODE_*: to be put to the store when it has room */
+	bool make_front;    /* the frontend's state is ours to write: it is a new device */
+	bool make_again;    /* in use, and the store has a new connection: its nodes may be gone */
+	bool adopting;      /* a predecessor has connected it */
+	bool was_connected; /* the frontend was seen in Connected */
+	bool broken;        /* it has broken the protocol */
 	bool waiting_is_said; /* there is a line in the log that it waits */
 	uint64_t total_requests, total_sectors, malformed, failed;
 };

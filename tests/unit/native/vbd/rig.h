@@ -67,10 +67,12 @@ void rig_default(uint32_t queues, uint32_t order, bool persistent);
 void rig_world(void);       /* fresh */
 void rig_world_again(void); /* fresh but for what pages and the disk hold */
 void rig_server(void);      /* a new incarnation of the server, in this process */
-void rig_store(void);       /* carries out what the server asked of the store */
-extern bool rig_events;     /* it looks only at rings whose guest has sent an event */
-bool rig_serve(void);       /* one wake-up of the server, whatever happened */
-void rig_present(void);     /* all guests are there */
+/* states.c, or the test's own: */
+void rig_store(void);        /* carries out what the server asked of the store */
+void rig_store_forget(void); /* the server begins anew */
+extern bool rig_events;      /* it looks only at rings whose guest has sent an event */
+bool rig_serve(void);        /* one wake-up of the server, whatever happened */
+void rig_present(void);      /* all guests are there */
 
 /* --- the driver --- */
 
