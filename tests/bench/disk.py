@@ -48,11 +48,6 @@ GUEST_MIB, DOM0_MIB = 512, 1024
 MACHINE_MIB = 2048  # of all three, so that QEMU's part is the same
 TIMEOUT = 3000  # seconds for one boot
 XEN_CPU = "max,-smap,-la57"
-"""
-Targets: of Xen's instructions, at most; the same for 4 KiB; of the native ones, at
-most; of Xen's IOPS, at least.
-"""
-OF_XEN, OF_XEN_4K, OF_NATIVE, IOPS_OF_XEN = 1.0, 0.5, 1.5, 3.0
 
 
 @dataclass
@@ -239,23 +234,18 @@ def _number(value: Optional[float]) -> str:
     return f"{value:,.0f}" if value else "-"
 
 
-def table(model: str, found: Results) -> str:
-    """As Markdown, for docs/measurements.md."""
-    lines = [
-        f"### {model}\n",
-        "| row | IOPS: native | Xen | Tessera | / native | / Xen "
-        "| instructions: native | Xen | Tessera | / native | / Xen |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
+def table(figure: str, title: str, found: Results) -> str:
+    """As Markdown, for docs/measurements.md; empty if it was not measured."""
+    lines = [f"| {title} | native | Xen | Tessera | / native | / Xen |", "|---|---|---|---|---|---|"]
     for row in next(iter(found.values())):
-        cells = [row]
-        for figure in ("iops", "all"):
-            native, other, ours = (found.get(system, {}).get(row, {}).get(figure)
-                                   for system in SYSTEMS)
-            cells += [_number(native), _number(other), _number(ours), _ratio(ours, native),
-                      _ratio(ours, other)]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        native, other, ours = (
+            found.get(system, {}).get(row, {}).get(figure) for system in SYSTEMS
+        )
+        if native or other or ours:
+            cells = [row, _number(native), _number(other), _number(ours), _ratio(ours, native),
+                     _ratio(ours, other)]
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n" if len(lines) > 2 else ""
 
 
 def shares(model: str, found: Results) -> str:
@@ -263,14 +253,14 @@ def shares(model: str, found: Results) -> str:
     driver = disks.MODELS[model]
     names = {"kernel": "guest kernel", "program": "fio", "core": "core", "vbd": "vbd",
              driver: driver}
-    lines = ["| row | " + " | ".join(names.values()) + " | other domains |",
+    lines = ["| of Tessera's instructions | " + " | ".join(names.values()) + " | other domains |",
              "|---" * (len(names) + 2) + "|"]
     for row, figures in found.get("tessera", {}).items():
         if "all" in figures:
             known = [figures.get(name, 0.0) for name in names]
             rest = figures["all"] - sum(known)
             lines.append(f"| {row} | " + " | ".join(f"{n:,.0f}" for n in [*known, rest]) + " |")
-    return "\n".join(lines) if len(lines) > 2 else ""
+    return "\n".join(lines) + "\n" if len(lines) > 2 else ""
 
 
 def main() -> None:
@@ -291,8 +281,11 @@ def main() -> None:
             everything[model] = gather(place, model, systems, arguments.row or ROWS,
                                        arguments.seconds, not arguments.no_counts)
             if not arguments.json:
-                print(table(model, everything[model]), flush=True)
-                print("\n" + shares(model, everything[model]), flush=True)
+                found = everything[model]
+                print(f"### {model}\n")
+                parts = (table("iops", "IOPS", found),
+                         table("all", "instructions per request", found), shares(model, found))
+                print("\n".join(part for part in parts if part), flush=True)
     if arguments.json:
         print(json.dumps(everything, indent=2))
 
