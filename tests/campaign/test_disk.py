@@ -12,14 +12,18 @@ KILLS = 200
 
 
 class Campaign(unittest.TestCase):
-    def survives(self, model: str) -> None:
-        result = campaign.run(campaign.Plan(KILLS, SEED, models=(model, model)))
+    def survives(self, model: str, iommu: bool = False) -> None:
+        plan = campaign.Plan(KILLS, SEED, models=(model, model), iommu=iommu)
+        result = campaign.run(plan)
         print(f"{model}, seed {SEED}, {result.answers} answers\n{check.table(result.kills)}")
         self.assertEqual(result.problems, [], result.log[-3000:])
         self.assertGreater(len(result.kills), KILLS * 9 // 10)
 
     def test_virtio_blk(self) -> None:
         self.survives("virtio-blk")
+
+    def test_virtio_blk_behind_an_iommu(self) -> None:
+        self.survives("virtio-blk", iommu=True)
 
     def test_ahci(self) -> None:
         self.survives("ahci")

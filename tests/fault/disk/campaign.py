@@ -61,6 +61,7 @@ class Plan:
     victims: tuple[str, ...] = VICTIMS
     models: tuple[str, str] = ("virtio-blk", "virtio-blk")
     start_ms: int = START_MS
+    iommu: bool = False
 
     def seconds(self) -> int:
         """How long the guest writes: from a second before the first kill until after the last."""
@@ -136,6 +137,8 @@ def look(result: Result, plan: Plan, disks: list[Disk], folder: Path) -> None:
     raw = [at for at, worker in report.answers if worker < report.regions]
     files = [at for at, worker in report.answers if worker >= report.regions]
     kills = check.kills_in(result.log)
+    if re.search("PANIC of the core|: blocked", result.log):
+        result.problems.append("the log tells of a panic, or of DMA that was blocked")
     if len(kills) != plan.kills:
         result.problems.append(f"{len(kills)} of {plan.kills} kills were made")
     for kill in kills:  # each by the disk that it concerns
@@ -150,7 +153,7 @@ def run(plan: Plan) -> Result:
         folder = Path(name)
         disks = make_disks(folder, plan)
         text = describe(plan, disks, ramdisk(folder))
-        with system(text, *ICOUNT, attached=disks) as console:
+        with system(text, *ICOUNT, attached=disks, iommu=plan.iommu) as console:
             status = console.wait(600 + 20 * plan.kills)
             assert console.log is not None
             result = Result(console.text, console.log.read_text(errors="replace"))
@@ -167,11 +170,12 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=40_000, metavar="MICROSECONDS")
     parser.add_argument("--victims", default=",".join(VICTIMS))
     parser.add_argument("--model", default="virtio-blk")
+    parser.add_argument("--iommu", action="store_true")
     parser.add_argument("--log", type=Path, help="keep the log and the console here")
     words = parser.parse_args()
     build.system()
     plan = Plan(words.kills, words.seed, words.every, tuple(words.victims.split(",")),
-                (words.model, words.model))
+                (words.model, words.model), iommu=words.iommu)
     result = run(plan)
     if words.log:
         words.log.write_text(f"{result.console}\n--- log\n{result.log}")
