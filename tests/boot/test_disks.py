@@ -58,7 +58,7 @@ class Debian(unittest.TestCase):
         console.send("root\n")
         console.expect(r"root@debian:~#", 120)
         console.send("bind 'set enable-bracketed-paste off'; PS1='debian:# '\n")
-        console.expect("^debian:# $", 60)
+        console.expect("debian:# $", 120)
 
     def clean(self, image: Path, where: Path) -> Path:
         root = file_system(image, where)
