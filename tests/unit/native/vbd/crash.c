@@ -167,7 +167,7 @@ static void killed(bool persistent) {
 	front_check_disk();
 	for (uint32_t i = 0; i < ARRAY_SIZE(front); i++) answers += front[i].answers;
 	printf("# %u lives, %lu answers\n", lives, answers);
-	CHECK(answers > DEATHS * 5);
+	CHECK(answers > DEATHS * 2);
 }
 
 static void test_persistent(void) { killed(true); }
