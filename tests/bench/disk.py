@@ -236,7 +236,7 @@ def _number(value: Optional[float]) -> str:
 
 def table(figure: str, title: str, found: Results) -> str:
     """As Markdown, for docs/measurements.md; empty if it was not measured."""
-    lines = [f"| {title} | native | Xen | Tessera | / native | / Xen |", "|---|---|---|---|---|---|"]
+    lines = [f"| {title} | native | Xen | Tessera | / native | / Xen |", "|---" * 6 + "|"]
     for row in next(iter(found.values())):
         native, other, ours = (
             found.get(system, {}).get(row, {}).get(figure) for system in SYSTEMS
