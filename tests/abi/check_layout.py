@@ -53,7 +53,8 @@ FIELDS = {
 OWN = re.compile(
     r"XEN_PTE_|PROTO_|HYPERVISOR_L4_SLOT_|GUEST_LOW_END|TI_|XEN_EMULATE_|XEN_CPUID_FEAT1_|"
     r"GRANT_ENTRIES_PER_FRAME|GTF_type_mask|XEN_E820_|XEN_MAX_|XEN_NMI_|"
-    r"BLKIF_SLOT_SIZE|XENCONS_|XEN_LEGACY_|(INVALID|SHARED)_M2P_|XEN_CPUID_(TSC_|HOST_|RDTSCP_)|XEN_EINTR$|"
+    r"BLKIF_SLOT_SIZE|XENCONS_|XEN_LEGACY_|(INVALID|SHARED)_M2P_|"
+    r"XEN_CPUID_(TSC_|HOST_|RDTSCP_)|XEN_EINTR$|"
     r"GNTMAP_guest_avail0|XENSTORE_PATH_MAX|MEMOP_|VIRQ_MCA|SCHED_POLL_MAX_PORTS|"
     r"XEN_\w+_LEN$|DOMID_FIRST_RESERVED"
 )
@@ -183,8 +184,8 @@ def compare_xen(headers):
                                  our_lines(structs, constants)),
                          ["-std=c17", f"-I{PROTO}"], "proto/xen"))
     names = ["xen", "event_channel", "grant_table", "sched", "vcpu", "memory", "version",
-             "features", "callback", "physdev", "io/console", "io/xs_wire", "io/blkif", "elfnote", "nmi",
-             "arch-x86/cpuid", "arch-x86/hvm/start_info"]
+             "features", "callback", "physdev", "io/console", "io/xs_wire", "io/blkif",
+             "elfnote", "nmi", "arch-x86/cpuid", "arch-x86/hvm/start_info"]
     text = ("#define __XEN_TOOLS__ 1\n#define __XEN_INTERFACE_VERSION__ 0x00041100\n" +
             program([f"<xen/{n}.h>" for n in names], xen_lines(structs, constants)))
     theirs = as_dict(run_c(text, ["-std=gnu11", "-w"], "libxen-dev"))
