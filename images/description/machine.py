@@ -37,6 +37,7 @@ class Machine:
     """The machine that fits a description."""
 
     kind: str
+    cpus: int
     iommu: bool
     disks: list[Attached]  # in the order of their drivers' devices
 
@@ -146,4 +147,5 @@ def machine(system: "System", folder: Path) -> Machine:
         model = _model(driver, given) if driver is not None and driver["device"] else ""
         found.append(Attached(where, source, model or MODELS[0], given.get("readonly", False)))
     found.sort(key=lambda disk: _order(system, disk.place))
-    return Machine(system.machine["type"], system.machine["iommu"], found)
+    settings = system.machine
+    return Machine(settings["type"], settings["cpus"], settings["iommu"], found)

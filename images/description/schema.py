@@ -229,6 +229,7 @@ NAMED = {
 }
 MACHINE_KEYS = {
     "type": Key(values.choice("pc", "q35"), "pc"),
+    "cpus": Key(values.integer(1, 32), 1),
     "iommu": Key(values.boolean, False),
     "disks": Key(machine.disks, {}),
 }

@@ -61,6 +61,12 @@ def _vcpus(word: str) -> int:
     return int(word)
 
 
+def cpus(word: str) -> int:
+    if not word.isdecimal() or not 1 <= int(word) <= 32:
+        raise argparse.ArgumentTypeError(f'found "{word}", expected a whole number from 1 to 32')
+    return int(word)
+
+
 def _cmdline(word: str) -> str:
     try:
         return str(values.text(values.CMDLINE_BYTES)(word))
@@ -75,6 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--cmdline", default="", type=_cmdline, metavar="TEXT", help="the guest's command line")
     add("--memory", default="256M", type=_memory, metavar="SIZE", help="such as 64M or 2G")
     add("--vcpus", default=1, type=_vcpus, metavar="N", help="virtual CPUs of the guest")
+    add("--cpus", default=1, type=cpus, metavar="N", help="CPUs of the machine")
     add("--disk", action="append", default=[], metavar="FILE[,driver=MODEL][,format=F][,ro]",
         help="a disk image: raw or qcow2; its device is virtio-blk, ahci or nvme; xvda, xvdb, ...")
     add("--machine", default="pc", choices=disks.MACHINES, help="QEMU's machine")
@@ -138,6 +145,7 @@ def run(arguments: argparse.Namespace) -> int:
             Path(arguments.log) if arguments.log else folder / "log",
             launch.multiboot(compiled, built, modules),
             machine=disks.machine_type(arguments.machine, arguments.iommu),
+            cpus=arguments.cpus,
             icount=arguments.icount,
             extra=disks.qemu_arguments(guest.disks, arguments.iommu) + arguments.qemu_arg,
         )

@@ -73,6 +73,7 @@ def _run(arguments: argparse.Namespace) -> int:
         machine.Machine(
             memory, out_dir() / "run.log", ["-cdrom", str(image.path), "-boot", "d"],
             machine=disks.machine_type(arguments.machine or fits.kind, iommu),
+            cpus=arguments.cpus or fits.cpus,
             extra=disks.qemu_arguments(image.attached, iommu) + arguments.qemu_arg,
         ),
         None,
@@ -114,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("description", nargs="?", default=DEFAULT, metavar="DESCRIPTION")
     run.add_argument("--disk", **DISK)
     run.add_argument("--machine", choices=disks.MACHINES, help="not what the description says")
+    run.add_argument("--cpus", type=boot.cpus, metavar="N", help="CPUs of the machine")
     run.add_argument("--iommu", action="store_true", help="even if the description does not say so")
     run.add_argument("--qemu-arg", action="append", default=[], metavar="ARG")
     run.set_defaults(call=_run)

@@ -35,6 +35,7 @@ class Machine:
     boot: list[str]  # -kernel ... or -cdrom ...
     cpu: str = "max"
     machine: str = "pc"
+    cpus: int = 1
     icount: bool = False
     extra: list[str] = field(default_factory=list)
 
@@ -46,6 +47,7 @@ class Machine:
         found = [
             QEMU, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
             "-machine", self.machine, "-cpu", self.cpu, "-m", str(self.memory_mib),
+            "-smp", str(self.cpus),
             "-echr", ESCAPE, "-chardev", console, "-serial", "chardev:com1",
             "-chardev", f"file,id=com2,path={str(self.log).replace(',', ',,')}",
             "-serial", "chardev:com2",

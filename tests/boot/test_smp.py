@@ -20,7 +20,7 @@ class Guest(unittest.TestCase):
     def start(self, cpus: int, vcpus: int, kernel: str = "6.1_cloud"):
         return session(
             package(DEBIAN_KERNELS[kernel]), "--vcpus", str(vcpus), "--memory", "512M",
-            "--qemu-arg=-smp", f"--qemu-arg={cpus}", initrd=busybox(), timeout=400,
+            "--cpus", str(cpus), initrd=busybox(), timeout=400,
         )
 
     def ends_well(self, guest) -> None:
