@@ -220,15 +220,18 @@ static uint32_t adopt(struct device *device, uint32_t number, uint32_t rsp_prod)
 		.queue = (uint16_t)number,
 		.incarnation = device->incarnation,
 	};
-	uint32_t count = boat_adopt(vbd.boat, &ring, rsp_prod, numbers);
+	uint32_t count = boat_adopt(vbd.boat, &ring, rsp_prod, numbers), adopted = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct job *job = &vbd.job[numbers[i]];
 
+		/* The boat is input: a record that says so does not make a job a predecessor's. */
+		if (job->phase != JOB_HELD) continue;
 		job->phase = JOB_TAKEN;
 		count_job(job, device, number);
+		adopted++;
 	}
-	return count;
+	return adopted;
 }
 
 void ring_connect(struct device *device, bool adopting) {
