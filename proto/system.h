@@ -167,6 +167,12 @@ struct system_blob {
 #define SYSTEM_CONN_BLOCK    10U
 /* The disk server and a disk driver (client), proto/blk.h. */
 #define SYSTEM_CONN_DISK     11U
+/* A guest (client) and the switch, as SYSTEM_CONN_BLOCK: one for all VIFs of the guest. */
+#define SYSTEM_CONN_VIF      12U
+/* The switch and the driver of a network card (client), proto/net.h. */
+#define SYSTEM_CONN_NET      13U
+/* The switch and who may watch or change it (client), proto/netctl.h. */
+#define SYSTEM_CONN_NETCTL   14U
 
 /* A guest's own ports of the two rings that it is born with. */
 #define SYSTEM_GUEST_STORE_PORT   1U
