@@ -40,6 +40,7 @@ STRUCTS = {
     "xen_compile_info": "xen_compile_info",
     "xencons_interface": "xencons_interface",
     "blkif_sring": None,  # the first slot belongs to it there
+    "netif_sring": None,
 }
 FIELDS = {
     "start_info.console_mfn": "console.domU.mfn",
@@ -53,7 +54,7 @@ FIELDS = {
 OWN = re.compile(
     r"XEN_PTE_|PROTO_|HYPERVISOR_L4_SLOT_|GUEST_LOW_END|TI_|XEN_EMULATE_|XEN_CPUID_FEAT1_|"
     r"GRANT_ENTRIES_PER_FRAME|GTF_type_mask|XEN_E820_|XEN_MAX_|XEN_NMI_|"
-    r"BLKIF_SLOT_SIZE|XENCONS_|XEN_LEGACY_|(INVALID|SHARED)_M2P_|"
+    r"BLKIF_SLOT_SIZE|NETIF_(TX_|RX_)?SLOT|XENCONS_|XEN_LEGACY_|(INVALID|SHARED)_M2P_|"
     r"XEN_CPUID_(TSC_|HOST_|RDTSCP_)|XEN_EINTR$|"
     r"GNTMAP_guest_avail0|XENSTORE_PATH_MAX|MEMOP_|VIRQ_MCA|SCHED_POLL_MAX_PORTS|"
     r"XEN_\w+_LEN$|DOMID_FIRST_RESERVED"
@@ -185,7 +186,7 @@ def compare_xen(headers):
                          ["-std=c17", f"-I{PROTO}"], "proto/xen"))
     names = ["xen", "event_channel", "grant_table", "sched", "vcpu", "memory", "version",
              "features", "callback", "physdev", "io/console", "io/xs_wire", "io/blkif",
-             "elfnote", "nmi", "arch-x86/cpuid", "arch-x86/hvm/start_info"]
+             "io/netif", "elfnote", "nmi", "arch-x86/cpuid", "arch-x86/hvm/start_info"]
     text = ("#define __XEN_TOOLS__ 1\n#define __XEN_INTERFACE_VERSION__ 0x00041100\n" +
             program([f"<xen/{n}.h>" for n in names], xen_lines(structs, constants)))
     theirs = as_dict(run_c(text, ["-std=gnu11", "-w"], "libxen-dev"))
