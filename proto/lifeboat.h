@@ -17,6 +17,8 @@
 
 #include <stdint.h>
 
+#define LIFEBOAT_MAX_PAGES 4096U
+
 #define LIFEBOAT_MAGIC 0x54414f424546494cULL /* "LIFEBOAT" */
 
 struct lifeboat_header {

@@ -36,8 +36,9 @@ struct native_image {
  *     stack: NATIVE_STACK_PAGES, below them one unmapped PFN-less hole is not
  *            kept; the page below the stack is left unmapped as a guard
  *     heap-less spare memory up to memory_pages, mapped read-write
- * Behind the last PFN the tables go on, empty, for NATIVE_WINDOW_PAGES pages:
- * the window, where it maps grants (update_va_mapping, grant map by VA).
+ * Behind the last PFN the tables go on, empty, for NATIVE_WINDOW_PAGES pages and
+ * as many more as its lifeboat has: the window, where it maps grants
+ * (update_va_mapping, grant map by VA).
  * The shared_info page is mapped at native_start.shared_info.
  */
 #define NATIVE_STACK_PAGES  4
@@ -66,8 +67,8 @@ struct native_connection {
 	uint32_t ring_ref;   /* grant reference of the first ring page, the others follow */
 	uint32_t ring_pages;
 	uint32_t peer_slot; /* Domain capability to the peer (GRANT, EVENT as needed), 0 = none */
-	uint32_t dma_slot;  /* DISK, server: DmaSpace capability of the client's device, the slots
-			       that are the server's; its range is in caps[]. 0 = none */
+	uint32_t dma_slot;  /* DISK, NET, server: DmaSpace capability of the client's device, the
+			       slots that are the server's; its range is in caps[]. 0 = none */
 	uint32_t flags;     /* by protocol, see proto/system.h */
 };
 #define NATIVE_SERVER 1U

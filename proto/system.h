@@ -26,7 +26,7 @@
 #define SYSTEM_MAX_CONNECTIONS 4096
 #define SYSTEM_MAX_DEVICES     64
 #define SYSTEM_MAX_BLOBS       64
-#define SYSTEM_MAX_BLOB_SIZE   65536U
+#define SYSTEM_MAX_BLOB_SIZE   524288U
 
 struct system_header {
 	uint64_t magic;      /* SYSTEM_MAGIC */

@@ -14,8 +14,7 @@
 #include "libs/rt/rt.h"
 #include "proto/lifeboat.h"
 
-#define LIFEBOAT_MAX_PAGES 512U
-#define LIFEBOAT_DATA      64U /* where the owner's own layout begins, from the header on */
+#define LIFEBOAT_DATA 64U /* where the owner's own layout begins, from the header on */
 
 struct lifeboat {
 	void *data;         /* LIFEBOAT_DATA bytes behind the header, 64-byte aligned */

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One bit for each page of the window, first fit. A server maps a few dozen
- * rings, so nothing cleverer is wanted.
+ * One byte for each page of the window, first fit. A server maps a few dozen
+ * rings, and its lifeboat before all of them, so nothing cleverer is wanted.
  */
 #include "libs/rt/hypercall.h"
 #include "libs/rt/window.h"
+#include "proto/lifeboat.h"
 #include "proto/xen/xen.h"
 
 static uint64_t window_base;
 static size_t window_pages;
-static uint8_t taken[NATIVE_WINDOW_PAGES]; /* bytes: simpler than bits, and small */
+static uint8_t taken[NATIVE_WINDOW_PAGES + LIFEBOAT_MAX_PAGES];
 
 void window_init(uint64_t first, uint64_t end) {
 	window_base = first;
-	window_pages = end > first ? MIN((end - first) / PAGE_SIZE, NATIVE_WINDOW_PAGES) : 0;
+	window_pages = end > first ? MIN((end - first) / PAGE_SIZE, sizeof(taken)) : 0;
 }
 
 void *window_take(size_t pages) {

@@ -2,7 +2,7 @@
 /*
  * Somebody keeps its memory mapped, and patience is over. First those are at
  * fault that have not let go of a guest, and the windows of servers that are down;
- * then the server of its disks, who said that it has, and its windows; then all.
+ * then the servers of its devices, who said that they have, and their windows; then all.
  */
 #include "root.h"
 
@@ -14,12 +14,12 @@ static void blame(struct domain *server, const struct domain *owner) {
 	supervise_crash(server, why);
 }
 
-/* The drivers of a disk server: with them go the DMA windows that it has filled. */
+/* The drivers of a server: with them go the DMA windows that it has filled. */
 static void blame_drivers(const struct domain *server, const struct domain *owner) {
 	for (uint32_t i = 0; i < description.connection_count; i++) {
 		const struct system_connection *c = &description.connections[i];
 
-		if (c->protocol == SYSTEM_CONN_DISK && c->server == server->index)
+		if (link_is_driver(c) && c->server == server->index)
 			blame(&domains[c->client], owner);
 	}
 }
@@ -32,11 +32,11 @@ void supervise_blame(struct domain *domain) {
 		const struct system_connection *c =
 			&description.connections[domain->connections[i]];
 		struct domain *server = &domains[c->server];
-		bool disks = c->protocol == SYSTEM_CONN_BLOCK;
+		bool backend = link_is_backend(c);
 
-		if (disks && (round || server->stage != STAGE_RUNNING))
+		if (backend && (round || server->stage != STAGE_RUNNING))
 			blame_drivers(server, domain);
-		if (!wiring_let_go(domain, i) || (disks && round) || round > 1)
+		if (!wiring_let_go(domain, i) || (backend && round) || round > 1)
 			blame(server, domain);
 	}
 }

@@ -23,7 +23,7 @@
 #define WRITE       (READ | XEN_PTE_RW | XEN_PTE_DIRTY)
 
 /* One L2 table, from virtual address 0 on: image, memory and window lie below 1 GiB. */
-#define MAX_MEMORY_PAGES (1000ULL << (20 - PAGE_SHIFT))
+#define MAX_MEMORY_PAGES (992ULL << (20 - PAGE_SHIFT))
 
 struct native {
 	struct builder builder;
@@ -32,6 +32,7 @@ struct native {
 	struct native_image image;
 	uint64_t start_pfn, l4_pfn, l3_pfn, l2_pfn, l1_pfn, l1_count;
 	uint64_t stack_pfn, spare_pfn, pages; /* pages: of memory, all PFNs */
+	uint64_t window_pages;
 	uint64_t shared_info_mfn;
 	struct native_start start;
 };
@@ -60,9 +61,10 @@ static const char *place(struct native *n) {
 	const struct system_domain *d = n->builder.domain->d;
 	uint64_t next = (n->image.memory_end - NATIVE_VIRT_BASE) / PAGE_SIZE;
 
-	if (d->memory_pages > MAX_MEMORY_PAGES) return "a native domain can have 1000 MiB at most";
+	if (d->memory_pages > MAX_MEMORY_PAGES) return "a native domain can have 992 MiB at most";
 	n->pages = d->memory_pages;
-	n->l1_count = DIV_UP(pfn_address(n->pages + 1 + NATIVE_WINDOW_PAGES), ENTRIES * PAGE_SIZE) -
+	n->window_pages = NATIVE_WINDOW_PAGES + d->lifeboat_pages;
+	n->l1_count = DIV_UP(pfn_address(n->pages + 1 + n->window_pages), ENTRIES * PAGE_SIZE) -
 		      NATIVE_VIRT_BASE / (ENTRIES * PAGE_SIZE);
 	n->start_pfn = next;
 	n->l4_pfn = n->start_pfn + NATIVE_START_PAGES;
@@ -130,7 +132,7 @@ static const char *make_start(struct native *n) {
 		.free_first = pfn_address(n->spare_pfn),
 		.free_end = pfn_address(n->pages),
 		.window_first = pfn_address(n->pages + 1),
-		.window_end = pfn_address(n->pages + 1 + NATIVE_WINDOW_PAGES),
+		.window_end = pfn_address(n->pages + 1 + n->window_pages),
 		.shared_info = pfn_address(n->pages),
 	};
 	rt_strcopy(start->name, domain->name, sizeof(start->name));

@@ -12,6 +12,9 @@
 
 #include "proto/blk.h"
 #include "proto/cap/cap.h"
+#include "proto/lifeboat.h"
+#include "proto/net.h"
+#include "proto/netctl.h"
 #include "proto/pci.h"
 
 #define IO_PORTS  65536U
@@ -19,9 +22,8 @@
 #define MAX_CPU   4096U
 #define MAX_PAGES (1ULL << 35) /* what the M2P can number */
 
-#define LIFEBOAT_MAX 512U   /* pages */
-#define DMA_UNIT     512U   /* slots */
-#define DMA_MAX      65536U /* slots */
+#define DMA_UNIT 512U   /* slots */
+#define DMA_MAX  65536U /* slots */
 
 static uint32_t crc32(const uint8_t *data, uint64_t size) {
 	uint32_t crc = ~0U;
@@ -100,7 +102,7 @@ static const char *check_domain_numbers(const struct system_domain *domain) {
 		return "a domain's reaction to its end is unknown";
 	if (domain->flags & ~(SYSTEM_DOMAIN_F_AUTOSTART | SYSTEM_DOMAIN_F_POLICY))
 		return "a domain's flags are unknown";
-	if (domain->lifeboat_pages > LIFEBOAT_MAX || (domain->lifeboat_pages && !native))
+	if (domain->lifeboat_pages > LIFEBOAT_MAX_PAGES || (domain->lifeboat_pages && !native))
 		return "a domain's lifeboat has an impossible size";
 	return NULL;
 }
@@ -197,6 +199,13 @@ static const struct {
 			       "a block connection does not join a server and a guest"},
 	[SYSTEM_CONN_DISK] = {SYSTEM_KIND_NATIVE, SYSTEM_KIND_NATIVE, BLK_PAGES, 0, true,
 			      "a disk connection does not join two native domains"},
+	[SYSTEM_CONN_VIF] = {SYSTEM_KIND_NATIVE, SYSTEM_KIND_GUEST, 0, 0, false,
+			     "a vif connection does not join a server and a guest"},
+	[SYSTEM_CONN_NET] = {SYSTEM_KIND_NATIVE, SYSTEM_KIND_NATIVE, NET_PAGES, 0, true,
+			     "a net connection does not join two native domains"},
+	[SYSTEM_CONN_NETCTL] = {SYSTEM_KIND_NATIVE, SYSTEM_KIND_NATIVE, NETCTL_PAGES,
+				NETCTL_F_WATCH | NETCTL_F_RULES | NETCTL_F_TAP, false,
+				"a netctl connection does not join two native domains"},
 };
 
 static const char *check_connection_ends(const struct description *d,

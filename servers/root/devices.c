@@ -130,17 +130,17 @@ static enum device_wait before_driver(struct device *device) {
 	return device->prepared ? DEVICES_THERE : DEVICES_LATER;
 }
 
-/* A disk server finds its DMA windows at start; a guest finds the server of its disks. */
+/* A server finds its drivers' DMA windows at start; a guest finds its devices' servers. */
 enum device_wait devices_before(struct domain *domain) {
 	if (domain->device) return before_driver(domain->device);
 	for (uint32_t i = is_native(domain); i < domain->connection_count; i++) {
 		const struct system_connection *c =
 			&description.connections[domain->connections[i]];
 
-		if (c->protocol == SYSTEM_CONN_DISK && c->server == domain->index &&
-		    domains[c->client].device && domains[c->client].device->state == DEVICE_UNKNOWN)
+		if (link_is_driver(c) && c->server == domain->index && domains[c->client].device &&
+		    domains[c->client].device->state == DEVICE_UNKNOWN)
 			return DEVICES_LATER;
-		if (c->protocol == SYSTEM_CONN_BLOCK && c->client == domain->index &&
+		if (link_is_backend(c) && c->client == domain->index &&
 		    domains[c->server].stage == STAGE_HELD)
 			return DEVICES_LATER;
 	}

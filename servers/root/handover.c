@@ -136,13 +136,12 @@ static const char *make_connection(struct domain *domain, struct native_start *s
 	};
 	rt_strcopy(n->name, description_string(&description, c->name), sizeof(n->name));
 	rt_strcopy(n->peer, peer->name, sizeof(n->peer));
-	if (c->protocol == SYSTEM_CONN_DISK && serves)
-		return devices_give_server(domain, start, n, peer);
+	if (link_is_driver(c) && serves) return devices_give_server(domain, start, n, peer);
 	if (!is_guest(peer)) return NULL;
 	n->peer_slot = give_domain(domain, start, peer, RIGHT_GRANT | RIGHT_EVENT | RIGHT_INSPECT);
 	if (!n->peer_slot) return "it cannot get the capabilities for its connections";
 	n->ring_domid = peer->d->domid;
-	if (c->protocol == SYSTEM_CONN_BLOCK) return NULL;
+	if (link_is_backend(c)) return NULL;
 	n->ring_pages = 1;
 	if (c->protocol == SYSTEM_CONN_STORE) n->flags = peer->d->vcpus;
 	n->ring_ref = c->protocol == SYSTEM_CONN_STORE ? GNTTAB_RESERVED_XENSTORE
@@ -210,9 +209,9 @@ const char *handover_guest(struct domain *guest) {
 	for (uint32_t i = 0; i < guest->connection_count; i++) {
 		const struct system_connection *c = &description.connections[guest->connections[i]];
 
-		if (c->protocol == SYSTEM_CONN_BLOCK &&
+		if (link_is_backend(c) &&
 		    cap_domain_cap(guest->slot, domains[c->server].slot, slot++, RIGHT_EVENT))
-			return "it cannot get a capability to the server of its disks";
+			return "it cannot get a capability to the server of its devices";
 	}
 	return NULL;
 }

@@ -104,6 +104,16 @@ static inline bool is_guest(const struct domain *domain) {
 	return domain->d->kind == SYSTEM_KIND_GUEST;
 }
 
+/* A guest and who serves its devices, found through the store: no page, no port. */
+static inline bool link_is_backend(const struct system_connection *c) {
+	return c->protocol == SYSTEM_CONN_BLOCK || c->protocol == SYSTEM_CONN_VIF;
+}
+
+/* A server and the driver of a PCI device (client), whose DMA window it fills. */
+static inline bool link_is_driver(const struct system_connection *c) {
+	return c->protocol == SYSTEM_CONN_DISK || c->protocol == SYSTEM_CONN_NET;
+}
+
 /* A boot module by name; NULL: there is none. */
 const struct boot_module *module_find(const char *name);
 /* Maps it at page `first` of the place for modules. NULL: cannot. */

@@ -174,13 +174,13 @@ static uint32_t place_of(const struct domain *domain, uint32_t index) {
 }
 
 uint32_t wiring_port(const struct domain *domain, uint32_t index) {
-	uint32_t protocol = description.connections[index].protocol;
+	const struct system_connection *c = &description.connections[index];
 
-	if (protocol == SYSTEM_CONN_BLOCK) return 0;
+	if (link_is_backend(c)) return 0;
 	if (!domain->index) return domain->control_port;
 	if (is_guest(domain))
-		return protocol == SYSTEM_CONN_STORE ? SYSTEM_GUEST_STORE_PORT
-						     : SYSTEM_GUEST_CONSOLE_PORT;
+		return c->protocol == SYSTEM_CONN_STORE ? SYSTEM_GUEST_STORE_PORT
+							: SYSTEM_GUEST_CONSOLE_PORT;
 	return 1 + place_of(domain, index);
 }
 

@@ -3,6 +3,7 @@
 #include "native.h"
 
 #include "description_image.h"
+#include "proto/lifeboat.h"
 #include "servers/root/description.h"
 
 static struct description_image image;
@@ -99,7 +100,7 @@ static void test_domains(void) {
 	REFUSED(domain[3].on_crash, 3, "reaction");
 	REFUSED(domain[3].flags, 4, "flags");
 	REFUSED(domain[3].lifeboat_pages, 1, "lifeboat");
-	REFUSED(domain[2].lifeboat_pages, 513, "lifeboat");
+	REFUSED(domain[2].lifeboat_pages, LIFEBOAT_MAX_PAGES + 1, "lifeboat");
 	REFUSED(domain[3].flags, SYSTEM_DOMAIN_F_POLICY, "policy");
 	CHECK(line == 30);
 }
@@ -161,6 +162,30 @@ static void test_connections(void) {
 	CHECK(line == 60);
 }
 
+static void test_network_connections(void) {
+	REFUSED(connection[8].client, IMAGE_UART, "vif");
+	REFUSED(connection[8].server, IMAGE_ROOT, "vif");
+	REFUSED(connection[8].pages, 10, "pages");
+	REFUSED(connection[8].flags, 1, "flags");
+	REFUSED(connection[9].client, IMAGE_GUEST, "net");
+	REFUSED(connection[9].pages, 33, "pages");
+	REFUSED(connection[9].flags, NETCTL_F_TAP, "flags");
+	REFUSED(connection[10].client, IMAGE_GUEST, "netctl");
+	REFUSED(connection[10].client, IMAGE_ROOT, "netctl");
+	REFUSED(connection[10].pages, 10, "pages");
+	REFUSED(connection[10].flags, 8, "flags");
+	CHECK(line == 60);
+	/* A card has one server; who watches may watch another switch as well. */
+	REFUSED(connection[10],
+		((struct system_connection){22, SYSTEM_CONN_NET, IMAGE_UART, IMAGE_STORE, 10, 0, 61,
+					    0}),
+		"one of");
+	image_valid(&image);
+	image.connection[9] = image.connection[10];
+	image.connection[9].server = IMAGE_STORE;
+	CHECK(!check_image());
+}
+
 static void test_devices(void) {
 	REFUSED(device[0].domain, IMAGE_GUEST, "cannot have it");
 	REFUSED(device[0].domain, 5, "cannot have it");
@@ -204,10 +229,15 @@ static void test_damage(void) {
 
 int main(void) {
 	static const struct test tests[] = {
-		{"a valid one", test_valid},       {"the header", test_header},
-		{"domains", test_domains},         {"resources", test_resources},
-		{"connections", test_connections}, {"PCI devices", test_devices},
-		{"configurations", test_blobs},    {"damaged ones", test_damage},
+		{"a valid one", test_valid},
+		{"the header", test_header},
+		{"domains", test_domains},
+		{"resources", test_resources},
+		{"connections", test_connections},
+		{"network connections", test_network_connections},
+		{"PCI devices", test_devices},
+		{"configurations", test_blobs},
+		{"damaged ones", test_damage},
 	};
 
 	return RUN("description", tests);

@@ -6,13 +6,14 @@
 #include <string.h>
 
 #include "proto/native.h"
+#include "proto/netctl.h"
 #include "proto/system.h"
 
 struct description_image {
 	struct system_header header;
 	struct system_domain domain[5];
 	struct system_resource resource[4];
-	struct system_connection connection[8];
+	struct system_connection connection[11];
 	struct system_device device[2];
 	struct system_blob blob[1];
 	uint64_t content[2]; /* of the blob */
@@ -46,6 +47,9 @@ static inline void image_connections(struct description_image *image) {
 		{29, SYSTEM_CONN_XENBUS, IMAGE_STORE, IMAGE_CONSOLE, 1, SYSTEM_XENBUS_VBD, 55, 0},
 		{19, SYSTEM_CONN_BLOCK, IMAGE_CONSOLE, IMAGE_GUEST, 0, 0, 56, 0},
 		{22, SYSTEM_CONN_DISK, IMAGE_CONSOLE, IMAGE_UART, 10, 0, 57, 0},
+		{19, SYSTEM_CONN_VIF, IMAGE_CONSOLE, IMAGE_GUEST, 0, 0, 58, 0},
+		{22, SYSTEM_CONN_NET, IMAGE_CONSOLE, IMAGE_STORE, 10, 0, 59, 0},
+		{22, SYSTEM_CONN_NETCTL, IMAGE_CONSOLE, IMAGE_UART, 33, NETCTL_F_TAP, 60, 0},
 	};
 
 	memcpy(image->connection, connections, sizeof(connections));
@@ -99,7 +103,7 @@ static inline void image_valid(struct description_image *image) {
 		.resources = offsetof(struct description_image, resource),
 		.resource_count = 4,
 		.connections = offsetof(struct description_image, connection),
-		.connection_count = 8,
+		.connection_count = 11,
 		.devices = offsetof(struct description_image, device),
 		.device_count = 2,
 		.blobs = offsetof(struct description_image, blob),
