@@ -21,7 +21,7 @@
 #define SERVERS_VBD_VBD_H
 
 #include "boat.h"
-#include "bucket.h"
+#include "libs/bucket/bucket.h"
 #include "dma.h"
 #include "job.h"
 #include "libs/blk/server.h"

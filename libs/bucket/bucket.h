@@ -4,8 +4,8 @@
  * larger than the bucket, so it is allowed as long as anything is in it, and the
  * bucket then owes. Over time exactly `rate` passes, whatever the sizes are.
  */
-#ifndef SERVERS_VBD_BUCKET_H
-#define SERVERS_VBD_BUCKET_H
+#ifndef LIBS_BUCKET_BUCKET_H
+#define LIBS_BUCKET_BUCKET_H
 
 #include <stdbool.h>
 #include <stdint.h>

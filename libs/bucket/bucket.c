@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "bucket.h"
+#include "libs/bucket/bucket.h"
 
 #define SECOND_US 1000000ULL
 

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Frames on their way, and the pool that their bytes lie in.
+ *
+ * A frame is a chain of pieces, each a range within one page: of the pool, or still the
+ * sender's. Its first bytes are always in the pool, at `head`: they are what is
+ * judged, and what every receiver gets. What is still the sender's may change until it
+ * is copied, so nobody here looks at it.
+ *
+ * The pool is the end of the lifeboat: pages of root's, which we have mapped, guests'
+ * pages are copied to by reference, and cards reach. Its first part are
+ * single pages, for what guests send; the rest are NET_BUFFER bytes each, for what cards
+ * receive. A frame owns its pieces of the pool; they become free with its last reference.
+ */
+#ifndef SERVERS_SWITCH_FRAME_H
+#define SERVERS_SWITCH_FRAME_H
+
+#include "libs/packet/packet.h"
+#include "libs/rt/rt.h"
+#include "proto/net.h"
+
+#define POOL_PAGES   1536U /* at most */
+#define POOL_BUFFERS 1024U /* at most */
+#define FRAMES       1024U
+#define FRAME_PIECES 21U /* the head, and as many as a packet may have slots, and some */
+#define FRAME_HEAD   PACKET_HEADER
+
+#define SW_NONE 0xffffU
+
+struct piece {
+	uint32_t ref;   /* grant of the page, by the sender or by root */
+	uint16_t domid; /* who granted it */
+	uint16_t page;  /* of the pool; SW_NONE: it is the sender's */
+	uint16_t offset, length;
+};
+
+#define FRAME_BLANK    1U  /* the transport's checksum is not filled in */
+#define FRAME_VALID    2U  /* it was checked, or need not be */
+#define FRAME_OUTSIDE  4U  /* some pieces are the sender's */
+#define FRAME_FAILED   8U  /* a piece could not be read */
+#define FRAME_BORROWED 16U /* pieces behind the first belong to `owner` */
+#define FRAME_PULLING  32U /* is to be pulled into the pool when all receivers are known */
+
+struct frame {
+	uint16_t next; /* in a list */
+	uint16_t refs;
+	uint16_t port; /* where it came from */
+	uint16_t vlan; /* inside the network */
+	uint8_t flags; /* FRAME_* */
+	uint8_t gso;   /* NET_GSO_* */
+	uint16_t gso_size;
+	uint32_t length;
+	uint16_t csum_start, csum_offset; /* with FRAME_BLANK */
+	uint16_t header;                  /* bytes of all headers */
+	uint16_t head_length;
+	uint32_t hash;                /* of the flow */
+	uint16_t queue, first, slots; /* requests that it came in */
+	uint16_t owner;
+	uint16_t tagged; /* the same frame with its VLAN tag; SW_NONE: nobody wants one yet */
+	uint16_t pieces;
+	uint8_t *head;
+	struct piece piece[FRAME_PIECES];
+};
+
+struct frame_list {
+	uint16_t first, last;
+};
+
+struct pool {
+	uint8_t (*memory)[PAGE_SIZE];
+	uint32_t ref;     /* root's grant of the first page */
+	uint16_t domid;   /* root */
+	uint32_t pages;   /* all */
+	uint32_t singles; /* of them single pages: the first */
+	uint32_t buffers;
+	uint32_t free_pages, free_buffers, free_frames;
+	uint16_t page[POOL_PAGES]; /* stacks of the free ones */
+	uint16_t buffer[POOL_BUFFERS];
+	uint16_t frame[FRAMES];
+};
+extern struct pool pool;
+extern struct frame frames[FRAMES];
+
+/* memory: `pages` pages, granted from `ref` on. */
+void pool_init(void *memory, uint32_t pages, uint16_t domid, uint32_t ref);
+
+static inline uint16_t frame_index(const struct frame *frame) { return (uint16_t)(frame - frames); }
+
+/* One reference, no pieces. NULL: all are in use. */
+struct frame *frame_take(void);
+void frame_drop(struct frame *frame);
+/* A page for the frame, from which `length` bytes are used: its last piece. NULL: none is free. */
+uint8_t *frame_page(struct frame *frame, uint32_t length);
+/* The buffer as the frame's last piece. */
+void frame_buffer(struct frame *frame, uint16_t buffer, uint32_t length);
+/* Pages that a frame of this length takes. */
+static inline uint32_t frame_page_count(uint32_t length) {
+	return DIV_UP(length, (uint32_t)PAGE_SIZE);
+}
+
+uint16_t buffer_take(void); /* SW_NONE: none is free */
+void buffer_free(uint16_t buffer);
+static inline uint32_t buffer_page(uint16_t buffer) {
+	return pool.singles + buffer / (uint32_t)(PAGE_SIZE / NET_BUFFER);
+}
+static inline uint32_t buffer_offset(uint16_t buffer) {
+	return buffer % (uint32_t)(PAGE_SIZE / NET_BUFFER) * NET_BUFFER;
+}
+
+static inline void frame_list_init(struct frame_list *list) { list->first = SW_NONE; }
+void frame_list_add(struct frame_list *list, struct frame *frame);
+struct frame *frame_list_take(struct frame_list *list); /* NULL: empty */
+
+#endif

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The virtual firewall-router. VIFs of guests on one side, cards behind drivers on the
+ * other; README.md tells how a frame goes through. Who does what:
+ *
+ *   config.c   the configuration blob          main.c     start, guests come and go
+ *   state.c    backend states of VIFs          node.c     a VIF's nodes in the store
+ *   front.c    a frontend's nodes              link.c     rings mapped, ports bound
+ *   tx.c       requests become frames          rx.c       frames go into posted buffers
+ *   answer.c   answers, so that each is given once     boat.c   what survives us
+ *   frame.c    frames and pages of the pool    copy.c     grant copies, in batches
+ *   forward.c  who gets a frame                address.c  addresses that were learned
+ *   uplink.c   sessions with drivers           offload.c  what a receiver cannot do itself
+ *   share.c    whose turn it is                pump.c     the order of one wake-up
+ *   fw*.c      the firewall                    ctl.c      proto/netctl.h
+ *
+ * Ports, queues and frames are static arrays and name each other by index. There is one
+ * thread and no locks.
+ */
+#ifndef SERVERS_SWITCH_SWITCH_H
+#define SERVERS_SWITCH_SWITCH_H
+
+#include "boat.h"
+#include "drop.h"
+#include "frame.h"
+#include "fw.h"
+#include "libs/bucket/bucket.h"
+#include "libs/grant/grant.h"
+#include "libs/net/server.h"
+#include "libs/rt/rt.h"
+#include "proto/switch.h"
+#include "proto/system.h"
+#include "proto/xen/netif.h"
+
+#define SW_PORTS   SWITCH_MAX_PORTS
+#define SW_QUEUES  BOAT_QUEUES
+#define SW_UPLINKS 4U
+#define SW_GUESTS  NATIVE_MAX_CONNECTIONS /* guest n: of connections[n] */
+#define SW_GROUPS  32U                    /* multicast addresses of one VIF */
+
+#define SW_ROUND   64U /* frames taken from VIFs in one round */
+#define SW_ROUNDS  4U  /* before other events are looked at */
+#define SW_TURN    32U /* frames of one VIF in its turn */
+#define SW_QUANTUM 16384U
+/* A frame costs as much as one of this many bytes at least: most work is per frame. */
+#define SW_COST    512U
+#define SW_WAITING 64U /* frames that wait for one VIF's buffers; */
+#define SW_PAGES   48U /* and pages of the pool that these hold */
+
+/* One ring of a guest's; index `next` is the next request, and the next answer's. */
+struct ring {
+	struct netif_sring *shared; /* the guest's page */
+	uint32_t next;              /* requests taken, answers staged */
+	uint32_t published;         /* rsp_prod, as the guest knows it */
+	uint32_t available;         /* req_prod, as last seen */
+	uint32_t port;
+	struct grant_mapping mapping;
+	uint64_t answer[NETIF_SLOTS]; /* staged: of published..next-1 */
+};
+
+struct queue {
+	uint16_t port;   /* whose */
+	uint16_t number; /* among those of its VIF */
+	uint16_t guess;  /* uplink where the last frame went; SW_NONE: to guests */
+	struct ring tx, rx;
+	struct frame_list waiting; /* for buffers */
+	uint32_t waiting_count, waiting_pages;
+};
+
+enum vif_state {
+	VIF_ABSENT,  /* no such guest now */
+	VIF_WAITING, /* for the store */
+	VIF_ASKING,  /* the store is asked how a predecessor left it */
+	VIF_OPEN,    /* backend InitWait: for the frontend */
+	VIF_READING, /* the frontend's keys are being read */
+	VIF_LIVE,    /* Connected */
+	VIF_CLOSED   /* backend Closed; opens when the frontend begins anew */
+};
+
+/* What a frontend writes into the store, as far as it was read. */
+#define FRONT_COPY      1U
+#define FRONT_NOTIFY    2U
+#define FRONT_SG        4U
+#define FRONT_GSO4      8U
+#define FRONT_GSO6      16U
+#define FRONT_CSUM6     32U
+#define FRONT_NO_CSUM   64U
+#define FRONT_MULTICAST 128U
+#define FRONT_NUMBERED  256U /* its queues have directories */
+struct front {
+	uint32_t queues, flags;
+	uint32_t tx_ref[SWITCH_MAX_QUEUES], rx_ref[SWITCH_MAX_QUEUES];
+	uint32_t tx_port[SWITCH_MAX_QUEUES], rx_port[SWITCH_MAX_QUEUES];
+};
+
+struct vif {
+	uint16_t guest; /* index of its connection; SW_NONE: no such guest */
+	uint16_t domid;
+	uint16_t first_queue, queue_count, offered;
+	enum vif_state state;
+	uint32_t incarnation; /* of the guest */
+	struct front front;
+	struct bucket out_bytes, out_packets, in_bytes, in_packets;
+	int64_t deficit;
+	uint16_t turn; /* queue that is next */
+	uint16_t group_count;
+	uint8_t group[SW_GROUPS][6];
+
+	/* state.c and node.c */
+	uint32_t backend_state, front_state; /* as last written, as last read */
+	uint32_t generation; /* answers of the store to older questions do not count */
+	uint32_t awaited;    /* answers */
+	int watch;
+	uint8_t publish;    /* the next of its nodes that is to be written */
+	uint8_t questions;  /* to be put to the store when it has room */
+	bool make_front;    /* the frontend's state is ours to write: it is a new device */
+	bool make_again;    /* in use, and the store has a new connection */
+	bool adopting;      /* a predecessor has connected it */
+	bool was_connected; /* the frontend was seen in Connected */
+	bool broken;        /* it has broken the protocol */
+};
+
+struct uplink {
+	const struct native_connection *connection;
+	struct net_server net;
+	bool usable, published;
+	bool full;       /* something waits for room */
+	uint32_t window; /* capability; 0: none */
+	uint32_t first, slots;
+	uint32_t posted;
+	uint64_t waiting; /* VIFs that wait for room */
+	uint16_t frame[NET_TX_TAGS];
+	uint16_t buffer[NET_RX_TAGS];
+	uint64_t address[POOL_PAGES]; /* of the pool's pages, for the card */
+};
+
+struct port {
+	const struct switch_port *config;
+	const char *name;
+	uint8_t kind; /* SWITCH_PORT_* */
+	uint8_t network;
+	uint16_t uplink; /* index, with SWITCH_PORT_UPLINK */
+	uint32_t learned;
+	struct boat_port *count; /* in the lifeboat */
+	const uint16_t *vlans;
+	struct vif vif;
+};
+
+struct guest {
+	bool present, ending;
+	uint32_t incarnation;
+};
+
+struct network {
+	const char *name;
+	uint32_t mtu;
+	uint64_t ports; /* one bit each */
+};
+
+struct switch_server {
+	uint64_t now;
+	const struct switch_config *config;
+	const char *strings;
+	struct boat *boat;
+	uint32_t port_count, network_count, uplink_count, queue_count;
+	struct network network[SWITCH_MAX_NETWORKS];
+	struct port port[SW_PORTS];
+	struct queue queue[SW_QUEUES];
+	struct uplink uplink[SW_UPLINKS];
+	struct guest guest[SW_GUESTS];
+	struct fw fw;
+	uint64_t ready;   /* VIFs whose transmit rings are to be looked at: one bit each */
+	uint64_t starved; /* VIFs for which frames wait that have posted buffers since */
+	uint64_t dirty;   /* VIFs with staged answers */
+	uint32_t turn;
+	uint64_t deadline;
+	bool endings;
+};
+extern struct switch_server sw;
+
+static inline uint32_t port_index(const struct port *port) { return (uint32_t)(port - sw.port); }
+static inline struct port *queue_port(const struct queue *queue) { return &sw.port[queue->port]; }
+/* Look again at this time, at the latest. 0: no need. */
+static inline void sw_wake_at(uint64_t time) {
+	if (time && (!sw.deadline || time < sw.deadline)) sw.deadline = time;
+}
+
+/*
+ * The tap: ctl.c sets it. Called for each frame once per port it passes or ends at; direction:
+ * NETCTL_OUT from the port, NETCTL_IN to it; reason: DROP_NONE or why it ends here. The frame
+ * is as inside the network, without a tag (frame->vlan); its first frame->head_length
+ * bytes are at frame->head, and more may not be reachable.
+ */
+typedef void (*tap_function)(uint32_t port, uint32_t direction, uint32_t reason,
+			     const struct frame *frame);
+extern tap_function sw_tap;
+static inline void tap(uint32_t port, uint32_t direction, uint32_t reason,
+		       const struct frame *frame) {
+	if (__builtin_expect(sw_tap != NULL, 0)) sw_tap(port, direction, reason, frame);
+}
+
+static inline void port_drop(uint32_t port, uint32_t direction, uint32_t reason,
+			     const struct frame *frame) {
+	sw.port[port].count->dropped[reason]++;
+	tap(port, direction, reason, frame);
+}
+
+/* --- config.c --- */
+
+/* NULL: every offset, count and string of the blob is good; else what is not. */
+const char *config_check(const void *blob, uint32_t size);
+static inline const char *config_string(uint32_t offset) { return sw.strings + offset; }
+/* Fills networks, ports and queues. */
+void config_apply(const struct switch_config *config);
+
+/* --- tx.c --- */
+
+/* Takes up to `limit` frames from a queue into the round. How many; < limit: no more now. */
+uint32_t tx_take(struct queue *queue, uint32_t limit);
+/* The guest may tell of new requests. True: there are some already. */
+bool tx_sleep(struct queue *queue);
+/* The frame could not be read: so says the answer. */
+void tx_fail(const struct frame *frame);
+
+/* --- rx.c --- */
+
+/* To the guest's buffers, or into the queue of those that wait, or dropped and counted. */
+void rx_give(struct port *port, struct frame *frame);
+/* Frames that wait get their buffers, as far as there are some. */
+void rx_feed(struct port *port);
+/* None of them will. */
+void rx_forget(struct queue *queue);
+
+/* --- answer.c --- */
+
+/* Shows guests all staged answers; one event for each ring. */
+void answer_all(void);
+/* A VIF's rings are mapped: goes on where a predecessor stood (adopt), or begins. */
+void answer_connect(struct port *port, bool adopt);
+/* What a predecessor left for it is void. */
+void answer_forget(uint32_t port);
+/* A round begins to take from this queue; ends for all. */
+void round_begin(struct queue *queue, uint32_t count);
+void round_end(void);
+
+/* --- forward.c --- */
+
+/* Judges a frame that came from a port, and gives it to whom it is for. */
+void forward(struct frame *frame);
+
+/* --- address.c --- */
+
+void address_open(void);
+void address_learn(uint32_t port, const uint8_t mac[6], uint16_t vlan);
+/* SW_NONE: unknown. */
+uint32_t address_find(uint32_t network, const uint8_t mac[6], uint16_t vlan);
+/* The port is gone. */
+void address_forget(uint32_t port);
+
+/* --- uplink.c --- */
+
+/* NULL: it serves; else what is wrong. */
+const char *uplink_open(struct uplink *uplink, uint32_t port);
+/* There is room for a frame of this length; false: the VIF will be ready when there is. */
+bool uplink_room(struct uplink *uplink, uint32_t bytes, uint32_t port);
+/* The frame is sent when its pages are in the pool. */
+void uplink_give(struct port *port, struct frame *frame);
+/* After the round's copies: to the card. */
+void uplink_flush(void);
+void uplink_filter(void);
+
+/* --- share.c --- */
+
+/* Takes a round's frames, VIF by VIF. True: there may be more. */
+bool share_take(void);
+
+/* --- state.c --- */
+
+void vif_present(uint16_t guest, uint32_t incarnation);
+/* Nothing of the guest is left here. */
+bool vif_gone(uint16_t guest);
+void vif_leave(uint16_t guest);
+void vif_settle(void);
+void vif_break(struct port *port, const char *why);
+void vif_store_ready(void);
+void vif_asked(struct port *port, uint32_t backend, uint32_t front);
+void vif_homeless(struct port *port);
+void vif_front_changed(struct port *port, uint32_t state);
+/* failure NULL: vif.front is complete */
+void vif_front_read(struct port *port, const char *failure);
+
+/* --- node.c: the store --- */
+
+const char *node_open(void);
+bool node_ready(void);
+void node_publish(struct port *port);
+void node_state(struct port *port, uint32_t state);
+void node_remove(struct port *port);
+void node_ask(struct port *port);
+void node_watch(struct port *port);
+void node_read_front(struct port *port);
+
+/* --- link.c --- */
+
+/* NULL: all rings of vif.front are mapped and bound; else what failed. */
+const char *link_connect(struct port *port);
+void link_disconnect(struct port *port);
+void link_notify(uint32_t port);
+/* Grant copies; each has its status then. */
+struct gnttab_copy;
+void link_copy(struct gnttab_copy *copies, uint32_t count);
+
+/* --- pump.c --- */
+
+void pump(void *context);
+/* The pump will run before the domain sleeps. */
+void pump_soon(void);
+
+/* --- ctl.c --- */
+
+/* Serves all SYSTEM_CONN_NETCTL connections; after configuration and lifeboat. */
+void ctl_open(void);
+
+#endif
