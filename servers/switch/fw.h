@@ -73,13 +73,12 @@ struct fw_state;
 struct fw_port {
 	const struct switch_port *config; /* NULL: not judged, has no connections */
 	const struct switch_prefix *prefixes;
-	const char *name;
-	struct fw_set *set[2];  /* NETCTL_OUT, NETCTL_IN; NULL: nothing passes */
-	uint32_t newest[3];     /* lists of its connections, by class (fw_state.h) */
-	uint32_t oldest[3];     /* the one that was used least recently */
-	uint32_t in_class[3];   /* how many */
-	uint64_t evicted;       /* connections that had to go before their time */
-	uint64_t next_fragment; /* place that is used next */
+	struct fw_set *set[2];     /* NETCTL_OUT, NETCTL_IN; NULL: nothing passes */
+	uint32_t newest[3];        /* lists of its connections, by class (fw_state.h) */
+	uint32_t oldest[3];        /* the one that was used least recently */
+	uint32_t in_class[3];      /* how many */
+	uint64_t evicted;          /* connections that had to go before their time */
+	uint32_t next_fragment[2]; /* place that is used next, by direction */
 };
 
 struct fw {
@@ -90,8 +89,10 @@ struct fw {
 	uint32_t *buckets;
 	struct fw_state *states;
 	uint32_t bucket_mask;
-	uint32_t free; /* list of free connections */
-	uint32_t used, share;
+	uint32_t free;  /* list of free connections */
+	uint32_t open;  /* ports that are judged */
+	uint32_t share; /* connections that each of them may have, whatever others do */
+	const char *const *names;
 	uint64_t seed[2];
 	struct fw_port port[SWITCH_MAX_PORTS];
 };
@@ -108,18 +109,16 @@ struct fw_adopted {
 
 /*
  * memory: fw_size() bytes, 64-byte aligned; all zero, or what a predecessor with the same
- * limits left. seed: secret, so that nobody can aim at one hash chain. Then comes
- * fw_port_open() for each port that is a VIF, then fw_swap() for each set that
- * fw_has_rules() does not know. False: limits that fw_size() refuses.
+ * limits left. names: of all ports, by number, for mirrors; they stay where they are. seed:
+ * secret, so that nobody can aim at one hash chain. Then comes fw_port_open() for each port
+ * that is a VIF, then fw_swap() for each set that fw_has_rules() does not know. False:
+ * limits that fw_size() refuses.
  */
-bool fw_open(struct fw *fw, void *memory, const struct fw_limits *limits, const uint64_t seed[2],
-	     uint64_t now, struct fw_adopted *adopted);
-/*
- * prefixes, name: as in the configuration; they stay where they are. A predecessor's sets,
- * connections and leases of a port are kept from fw_open() to here.
- */
+bool fw_open(struct fw *fw, void *memory, const struct fw_limits *limits, const char *const *names,
+	     const uint64_t seed[2], uint64_t now, struct fw_adopted *adopted);
+/* config, prefixes: they stay where they are. */
 void fw_port_open(struct fw *fw, uint32_t port, const struct switch_port *config,
-		  const struct switch_prefix *prefixes, const char *name);
+		  const struct switch_prefix *prefixes);
 /* The guest is gone or starts anew: its connections, fragments and leases go, rules stay. */
 void fw_port_reset(struct fw *fw, uint32_t port);
 
@@ -148,17 +147,14 @@ bool fw_rules_check(const void *rules, uint32_t size, struct fw_error *error);
 
 /*
  * Puts a new set in the place of the old one, whole or not at all; connections stay. `rules` is
- * copied before it is checked. Names of mirror ports are looked for among the ports that
- * are open (fw_port_open) or named (fw_name).
- * 0; -EINVAL: error says what; -ENOSPC: too large for these limits, or no set is free.
+ * copied before it is checked. 0; -EINVAL: error says what; -ENOSPC: too large for these limits, or
+ * no set is free.
  */
 int fw_swap(struct fw *fw, uint32_t port, uint32_t direction, const void *rules, uint32_t size,
 	    uint64_t now, struct fw_error *error);
 /* The port has none then: nothing passes. */
 void fw_remove_rules(struct fw *fw, uint32_t port, uint32_t direction);
 bool fw_has_rules(const struct fw *fw, uint32_t port, uint32_t direction);
-/* A port that is no VIF has a name as well: frames may be mirrored to it. */
-void fw_name(struct fw *fw, uint32_t port, const char *name);
 /* Returns how many rules there are; fills in at most `count`. */
 uint32_t fw_rule_counters(const struct fw *fw, uint32_t port, uint32_t direction,
 			  struct netctl_rule *rules, uint32_t count);
