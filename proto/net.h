@@ -27,6 +27,8 @@
  *     more, sets all ring indices to 0, then session = wanted, and sends.
  *   - The server, when session == wanted, starts with indices at 0 and posts
  *     its buffers anew.
+ *   - The driver may end a session (it had to reset its card): session = ~session. The
+ *     server, whether it is still waiting for that one or uses it, asks for the next.
  * Until then neither touches the rings. A completion is believed only if its tag is
  * in range and outstanding, and a length only up to the buffer's; everything else is
  * counted and ignored. An index out of distance breaks the connection: the server

@@ -121,7 +121,8 @@ void net_server_publish(struct net_server *server);
 
 /*
  * As long as no more than `packets` are outstanding nobody hurries to hear that they
- * have left: sent() comes with the next event that there is. 0 (at first): at once.
+ * have left, and of more only when they are that few again: sent() comes with the next
+ * event that there is. 0 (at first): each at once.
  */
 static inline void net_server_lazy(struct net_server *server, uint32_t packets) {
 	server->lazy = packets;
