@@ -7,6 +7,9 @@
     schema.py   which tables and keys there are, and their defaults
     check.py    what only the whole shows: peers, conflicts, cycles
     disks.py    the same for volumes and disks, and proto/vbd.h
+    netvalues.py, networks.py, switchconfig.py
+                values, checks and proto/switch.h of networks and VIFs
+    rules.py    rule files, and proto/rules.h
     machine.py  [machine]: what QEMU gets, for ./tessera run
     binary.py   proto/system.h, byte by byte
 
@@ -38,7 +41,9 @@ def compile_text(
     report.stop_if_errors()
     check.check(system, folder, find_image, report)
     report.stop_if_errors()
-    return binary.encode(system, folder)
+    compiled = binary.encode(system, folder)
+    compiled.warnings = report.warnings
+    return compiled
 
 
 def compile_file(

@@ -4,12 +4,12 @@ tests/images compares the sizes and offsets here with what a C compiler says."""
 
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import disks, machine
+from . import disks, machine, switchconfig
 from .hardware import ANY
-from .schema import ENDS, LOG_RIGHTS, PROTOCOLS, Entry, System
+from .schema import ENDS, LOG_RIGHTS, NETCTL_RIGHTS, PROTOCOLS, Entry, System
 
 HEADER = struct.Struct("<Q18I")
 DOMAIN = struct.Struct("<IIIIHBBIQQIIIIIBBBBIIIIII")
@@ -23,9 +23,9 @@ VERSION = 2
 F_EXIT_WITH_GUESTS, F_REQUIRE_IOMMU = 1, 2
 KIND_ROOT, KIND_NATIVE, KIND_GUEST = range(3)
 DOMAIN_F_AUTOSTART, DOMAIN_F_POLICY = 1, 2
-# Pages of native rings: proto/serial.h, proto/control.h, proto/blk.h, proto/pci.h.
-RING_PAGES = {"serial": 1, "control": 1, "xenbus": 1, "disk": 10, "pci": 8}
-XENBUS_VBD = 1
+# Pages of native rings: proto/serial.h, control.h, blk.h, pci.h, net.h, netctl.h.
+RING_PAGES = {"serial": 1, "control": 1, "xenbus": 1, "disk": 10, "pci": 8, "net": 10, "netctl": 33}
+XENBUS_VBD, XENBUS_VIF = 1, 2
 RES_IOPORTS, RES_IRQ, RES_MMIO, RES_LOG, RES_CPU = range(1, 6)
 
 
@@ -52,6 +52,7 @@ class Compiled:
     disks: list[disks.PhysicalDisk]  # what its volumes lie on, by driver
     guests: dict[str, Entry]
     machine: machine.Machine  # for ./tessera run; nothing of it is in `data`
+    warnings: list[str] = field(default_factory=list)
 
 
 class _Strings:
@@ -146,12 +147,21 @@ def _resources(native: Entry, index: int, cpus: int) -> list[bytes]:
     return found
 
 
+def _flags(system: System, protocol: str, client: str, entry: Entry) -> int:
+    if protocol == "netctl":
+        return sum(NETCTL_RIGHTS[right] for right in set(entry["rights"]))
+    if protocol != "xenbus":
+        return 0
+    served = system.native(client)["serves"]
+    return (XENBUS_VBD if "block" in served else 0) | (XENBUS_VIF if "vif" in served else 0)
+
+
 def _connections(system: System, index: dict[str, int], strings: _Strings) -> list[bytes]:
     """Each is known by the name of the entry that declares it."""
     return [
         CONNECTION.pack(
             strings.add(entry.name), PROTOCOLS[protocol], index[server], index[client],
-            RING_PAGES.get(protocol, 0), XENBUS_VBD if protocol == "xenbus" else 0, entry.line, 0,
+            RING_PAGES.get(protocol, 0), _flags(system, protocol, client, entry), entry.line, 0,
         )
         for protocol, server, client, entry in system.joined()
     ]
@@ -171,11 +181,13 @@ def _devices(system: System, index: dict[str, int]) -> list[bytes]:
 
 
 def _blobs(system: System, index: dict[str, int], first: int) -> tuple[list[bytes], bytes]:
-    """Each disk server's configuration: records, and the bytes from offset `first` on."""
-    servers, records, content = system.serving("block"), [], b""
+    """Each server's configuration: records, and the bytes from offset `first` on."""
+    servers = [(server, disks.config) for server in system.serving("block")]
+    servers += [(server, switchconfig.config) for server in system.serving("vif")]
+    records, content = [], b""
     first += len(servers) * BLOB.size
-    for server in servers:
-        data = disks.config(system, server)
+    for server, config in servers:
+        data = config(system, server)
         records.append(BLOB.pack(index[server.name], first + len(content), len(data), 0))
         content += data + bytes(-len(data) % 8)
     return records, content

@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 from typing import Callable, Optional
 
-from . import disks, machine, schema
+from . import disks, machine, networks, schema
 from .hardware import Device
 from .report import Report, shown, suggestion, words
 from .schema import Entry, System
@@ -24,8 +24,10 @@ LOG_PORTS = {"com1": (0x3F8, 0x3FF), "com2": (0x2F8, 0x2FF)}
 NATIVE_MAX_CAPS = 96  # proto/native.h
 NATIVE_MAX_CONNECTIONS = 32 - 4  # the others: control page, configuration, lifeboat, device
 FUNCTION_CAPS = 14  # of a PCI function: BARs, each in two parts at most, interrupts, DMA
-PORTS_OF_BLOCK_GUEST = 64  # a disk has a port for each of its queues
-HANDLES_OF_BLOCK_GUEST = 256  # and pages of rings
+PORTS_OF_SERVED_GUEST = 64  # its devices have ports for each of their queues
+HANDLES_OF_SERVED_GUEST = 256  # and pages of rings
+HANDLES_OF_NETCTL = 33
+HANDLES_OF_RULES = 128  # pages of a configuration with rules
 DEFAULT_PAGES = (1 << 20) // PAGE  # of a native domain, unless its program needs more
 NATIVE_OVERHEAD_PAGES = 16  # start page, stack, page tables: proto/native.h
 BOOT_MAX_MODULES = 64
@@ -41,7 +43,9 @@ def check(system: System, folder: Path, find_image: FindImage, report: Report) -
     _assign_domids(system, report)
     _check_policy(system, report)
     disks.check(system, report)
+    networks.check(system, folder, report)
     machine.check(system, folder, find_image is not None, report)
+    machine.check_nets(system, report)
     _check_connections(system, report)
     _check_waits(system, report)
     _check_devices(system, report)
@@ -117,14 +121,28 @@ def _check_connections(system: System, report: Report) -> None:
         client = _find_peer(entry, "client", None, system, report)
         if server is not None and server is client:
             entry.wrong(report, "client", f'"{client.name}", the server itself', "another domain")
-        if client is not None and entry["protocol"] == "xenbus" and "block" not in client["serves"]:
+        if client is not None and entry["protocol"] == "xenbus" and not (
+            {"block", "vif"} & set(client["serves"])
+        ):
             entry.wrong(report, "client", f'"{client.name}", which serves no guest by the store',
-                        'a domain that serves "block"')
+                        'a domain that serves "block" or "vif"')
+        _check_rights(entry, report)
     _check_connection_names(system, report)
 
 
+def _check_rights(entry: Entry, report: Report) -> None:
+    if entry["protocol"] != "netctl":
+        if entry["rights"] is not None:
+            entry.wrong(report, "rights", f'it with the protocol "{entry["protocol"]}"',
+                        'it with "netctl" only')
+    elif not entry["rights"]:
+        entry.wrong(report, "rights" if entry["rights"] is not None else "", "no rights",
+                    f"some of {words(schema.NETCTL_RIGHTS)}")
+
+
 def _check_connection_names(system: System, report: Report) -> None:
-    """A domain knows each of its connections by a name, and can have one only of some kinds."""
+    """A domain knows each of its connections by a name, and can have one only of some kinds.
+    Those of a guest have its name, and tell themselves apart by their kind."""
     names: dict[tuple[str, str], Entry] = {}
     single: dict[tuple[str, str], Entry] = {}
     for protocol, server, client, entry in system.joined():
@@ -133,7 +151,7 @@ def _check_connection_names(system: System, report: Report) -> None:
             if first is not entry:
                 entry.wrong(report, "", f'the name "{entry.name}"',
                             f'another: "{end}" knows {first.where} by it')
-        if protocol not in ("control", "xenbus", "disk"):
+        if protocol not in ("control", "xenbus", "disk", "net"):
             continue
         first = single.setdefault((client, protocol), entry)
         if first is not entry:
@@ -286,10 +304,12 @@ def _capabilities(native: Entry, system: System) -> int:
 
 def _served_drivers(native: Entry, system: System) -> list[str]:
     return [client for protocol, server, client, _ in system.joined()
-            if (protocol, server) == ("disk", native.name)]
+            if protocol in ("disk", "net") and server == native.name]
 
 
 def _check_native(native: Entry, system: System, find_image: FindImage, report: Report) -> None:
+    if {"block", "vif"} <= set(native["serves"]):
+        native.wrong(report, "serves", '"block" and "vif"', "one of them: each has a configuration")
     _fill(native, image=native.name)
     if find_image is not None:
         _check_image(native, find_image, report)
@@ -301,9 +321,12 @@ def _check_native(native: Entry, system: System, find_image: FindImage, report: 
         native.wrong(report, "", f"{wanted} devices and peers", f"at most {NATIVE_MAX_CAPS}")
     if native.name == system.settings["policy"]:
         wanted += len(system.domains())
-    guests = sum(found[:2] == ("block", native.name) for found in system.joined())
-    ports = 32 + 2 * wanted + PORTS_OF_BLOCK_GUEST * guests
-    handles = 64 + 16 * ends + native["lifeboat"] + HANDLES_OF_BLOCK_GUEST * guests
+    guests = sum(found[0] in ("block", "vif") and found[1] == native.name
+                 for found in system.joined())
+    ports = 32 + 2 * wanted + PORTS_OF_SERVED_GUEST * guests
+    watched = sum(found[0] == "netctl" and native.name in found[1:3] for found in system.joined())
+    handles = 64 + 16 * ends + native["lifeboat"] + HANDLES_OF_SERVED_GUEST * guests
+    handles += HANDLES_OF_NETCTL * watched + (HANDLES_OF_RULES if "vif" in native["serves"] else 0)
     _fill(native, cap_slots=-(-(64 + 2 * wanted) // 16) * 16, grant_frames=1,
           event_ports=min(4096, -(-ports // 64) * 64), map_handles=handles)
     _check_event_ports(native, report)

@@ -165,14 +165,19 @@ def place(value: Any) -> Place:
 _SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
+def bytes_of(text: str) -> Optional[int]:
+    """Bytes with a unit; None: it is no such amount."""
+    match = re.fullmatch(r"(\d+)\s*([KMGT])", text)
+    return int(match[1]) * _SIZES[match[2]] if match else None
+
+
 def amount(low: int, high: int, unit: int, example: str) -> Parser:
     """Bytes with a unit, as multiples of `unit`."""
 
     def parse(value: Any) -> int:
-        match = re.fullmatch(r"(\d+)\s*([KMGT])", value) if isinstance(value, str) else None
-        if not match:
+        size = bytes_of(value) if isinstance(value, str) else None
+        if size is None:
             raise Wrong(f"an amount with its unit, such as {example}")
-        size = int(match[1]) * _SIZES[match[2]]
         if not low <= size <= high:
             raise Wrong(f"from {values.size_text(low)} to {values.size_text(high)}")
         return size // unit

@@ -3,14 +3,16 @@
 the rest and not encoded: on a real machine the devices are what they are.
 
 A physical disk of the description is a driver and a number there ("disk0",
-"disk1:2"); here it gets a file. Its model follows from what its driver looks for.
+"disk1:2"); here it gets a file. A card is its driver ("nic0"); here it gets what QEMU
+joins it to. The model of either follows from what its driver looks for.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
-from . import values
+from . import netvalues, values
 from .hardware import ANY, CLASSES, Place, place
 from .report import Report, shown, suggestion, words
 from .values import Parser, Wrong
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 BUILT_DISKS = ("debian",)  # what "built:NAME" may name here
 MODELS = ("virtio-blk", "ahci", "nvme")
+NET_MODELS = ("virtio-net", "e1000e")
 
 
 @dataclass
@@ -33,6 +36,16 @@ class Attached:
 
 
 @dataclass
+class Card:
+    """A network card of the machine. netdev: as QEMU's -netdev has it, but for the id."""
+
+    driver: str
+    netdev: str
+    model: str
+    mac: str  # empty: QEMU chooses
+
+
+@dataclass
 class Machine:
     """The machine that fits a description."""
 
@@ -40,6 +53,7 @@ class Machine:
     cpus: int
     iommu: bool
     disks: list[Attached]  # in the order of their drivers' devices
+    nets: list[Card]
 
 
 DISK_KEYS: dict[str, Parser] = {
@@ -53,20 +67,49 @@ def disks(value: Any) -> dict[Place, dict[str, Any]]:
     """{ disk0 = "built:debian", "disk1:1" = { file = "data.img", readonly = true } }"""
     if not isinstance(value, dict):
         raise Wrong('a table such as { disk0 = "built:debian" }')
-    found = {}
-    for name, content in value.items():
-        where = place(name)
-        given = content if isinstance(content, dict) else {"file": content}
-        for key in given:
-            if key not in DISK_KEYS:
-                raise Wrong(f"only {words(DISK_KEYS)} in it, not {key}{suggestion(key, DISK_KEYS)}")
-        if "file" not in given:
-            raise Wrong("a file in each")
-        try:
-            found[where] = {key: DISK_KEYS[key](item) for key, item in given.items()}
-        except Wrong as wrong:
-            raise Wrong(f"{name} to be {wrong}, not {shown(content)}") from wrong
-    return found
+    return {place(name): _table(name, content, "file", DISK_KEYS)
+            for name, content in value.items()}
+
+
+def _card_mac(value: Any) -> str:
+    return netvalues.mac_text(netvalues.mac(value))
+
+
+def _netdev(value: Any) -> str:
+    text = values.text(values.CMDLINE_BYTES)(value)
+    if not re.fullmatch(r"[a-z][a-z-]*(,.*)?", text):
+        raise Wrong('a -netdev of QEMU without an id, such as "user" or '
+                    '"user,hostfwd=tcp:127.0.0.1:2222-:22"')
+    return str(text)
+
+
+NET_KEYS: dict[str, Parser] = {
+    "netdev": _netdev,
+    "model": values.choice(*NET_MODELS),
+    "mac": _card_mac,
+}
+
+
+def nets(value: Any) -> dict[str, dict[str, Any]]:
+    """{ nic0 = "user", nic1 = { netdev = "user", model = "e1000e" } }"""
+    if not isinstance(value, dict):
+        raise Wrong('a table such as { nic0 = "user" }')
+    return {values.name(name): _table(name, content, "netdev", NET_KEYS)
+            for name, content in value.items()}
+
+
+def _table(name: str, content: Any, short: str, keys: dict[str, Parser]) -> dict[str, Any]:
+    """A table with these keys, or the value of `short` alone."""
+    given = content if isinstance(content, dict) else {short: content}
+    for key in given:
+        if key not in keys:
+            raise Wrong(f"only {words(keys)} in it, not {key}{suggestion(key, keys)}")
+    if short not in given:
+        raise Wrong(f"a {short} in each")
+    try:
+        return {key: keys[key](item) for key, item in given.items()}
+    except Wrong as wrong:
+        raise Wrong(f"{name} to be {wrong}, not {shown(content)}") from wrong
 
 
 def inside(value: str) -> tuple[Optional[Place], str]:
@@ -78,10 +121,12 @@ def inside(value: str) -> tuple[Optional[Place], str]:
         return None, "/" + path
 
 
-def _model(driver: "Entry", given: dict[str, Any]) -> str:
+def _model(
+    driver: "Entry", given: dict[str, Any], models: tuple[str, ...] = MODELS
+) -> str:
     """The word by which its driver looks for the device; empty if that is no model."""
     device = driver["device"]
-    for name in MODELS:
+    for name in models:
         code, vendor, number, _ = CLASSES[name]
         same = (
             device.class_code == code if code is not None
@@ -118,6 +163,20 @@ def check(system: "System", folder: Path, files: bool, report: Report) -> None:
             )
 
 
+def check_nets(system: "System", report: Report) -> None:
+    machine = system.machine
+    drivers = [entry["client"] for entry in system.connections if entry["protocol"] == "net"]
+    for name, given in machine["nets"].items():
+        driver = system.native(name)
+        if name not in drivers or driver is None:
+            machine.wrong(report, "nets", f'"{name}"', "the client of a connection with the "
+                          f'protocol "net": {words(drivers)}{suggestion(name, drivers)}')
+        elif driver["device"] is not None and not _model(driver, given, NET_MODELS):
+            machine.wrong(report, "nets", f'"{name}" without a model', f"model = "
+                          f"{words(NET_MODELS)}: its driver looks for "
+                          f"{driver['device'].looks_for}")
+
+
 def _volumes(system: "System") -> dict[Place, list[str]]:
     """Physical disks, and the volumes on them."""
     found: dict[Place, list[str]] = {}
@@ -127,15 +186,25 @@ def _volumes(system: "System") -> dict[Place, list[str]]:
     return found
 
 
-def _order(system: "System", where: Place) -> tuple[int, int, int, str, int]:
+def _order(system: "System", name: str, number: int) -> tuple[int, int, int, str, int]:
     """Where the device must come on the bus so that its driver finds it."""
-    driver = system.native(where.driver)
+    driver = system.native(name)
     device = driver["device"] if driver is not None else None
     if device is None:
-        return (2, 0, 0, where.driver, where.number)
+        return (2, 0, 0, name, number)
     index = 0 if device.index == ANY else device.index
     line = driver.line if driver is not None else 0
-    return (0 if device.address != ANY else 1, device.address, index, f"{line:06}", where.number)
+    return (0 if device.address != ANY else 1, device.address, index, f"{line:06}", number)
+
+
+def _cards(system: "System") -> list[Card]:
+    found = []
+    for name, given in system.machine["nets"].items():
+        driver = system.native(name)
+        known = driver is not None and driver["device"] is not None
+        model = _model(driver, given, NET_MODELS) if known else ""
+        found.append(Card(name, given["netdev"], model or NET_MODELS[0], given.get("mac", "")))
+    return sorted(found, key=lambda card: _order(system, card.driver, 0))
 
 
 def machine(system: "System", folder: Path) -> Machine:
@@ -146,6 +215,7 @@ def machine(system: "System", folder: Path) -> Machine:
             source = str(folder / source)
         model = _model(driver, given) if driver is not None and driver["device"] else ""
         found.append(Attached(where, source, model or MODELS[0], given.get("readonly", False)))
-    found.sort(key=lambda disk: _order(system, disk.place))
+    found.sort(key=lambda disk: _order(system, disk.place.driver, disk.place.number))
     settings = system.machine
-    return Machine(settings["type"], settings["cpus"], settings["iommu"], found)
+    return Machine(settings["type"], settings["cpus"], settings["iommu"], found,
+                   _cards(system))

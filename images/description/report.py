@@ -6,6 +6,9 @@ import difflib
 from typing import Iterable
 
 
+LAST = 1 << 30  # behind all lines
+
+
 class DescriptionError(Exception):
     """The description is refused; `messages` says why, in the order of the file."""
 
@@ -18,9 +21,20 @@ class Report:
     def __init__(self, name: str):
         self.name = name
         self.errors: list[tuple[int, str]] = []
+        self.warnings: list[str] = []  # what is no mistake, and hardly meant
+
+    def _text(self, line: int, where: str, text: str) -> str:
+        return f"{self.name}:{line}: {where + ': ' if where else ''}{text}"
 
     def error(self, line: int, where: str, text: str) -> None:
-        self.errors.append((line, f"{self.name}:{line}: {where + ': ' if where else ''}{text}"))
+        self.errors.append((line, self._text(line, where, text)))
+
+    def add(self, other: DescriptionError) -> None:
+        """The mistakes of another file, behind those of this one."""
+        self.errors += [(LAST, message) for message in other.messages]
+
+    def warn(self, line: int, where: str, text: str) -> None:
+        self.warnings.append(self._text(line, where, "warning: " + text))
 
     def stop_if_errors(self) -> None:
         if self.errors:

@@ -8,7 +8,7 @@ no key is missing there.
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from . import hardware, machine, values
+from . import hardware, machine, netvalues, values
 from .lines import Lines
 from .report import Report, shown, suggestion, words
 from .values import Parser, Range, Wrong
@@ -21,11 +21,11 @@ FIRST_RESERVED_DOMID = 0x7FF0
 
 PROTOCOLS = {  # SYSTEM_CONN_*
     "console": 1, "serial": 2, "store": 3, "control": 4, "xenbus": 9, "block": 10, "disk": 11,
-    "pci": 8,
+    "pci": 8, "vif": 12, "net": 13, "netctl": 14,
 }
 OF_GUESTS = ("console", "store")  # come with a guest's key of the same name
-# "block" comes with the guests' disks, "pci" with the domain that serves it.
-DECLARED = ("serial", "control", "xenbus", "disk")
+# "block" comes with the guests' disks, "vif" with their VIFs, "pci" with the domain that serves it.
+DECLARED = ("serial", "control", "xenbus", "disk", "net", "netctl")
 ROOT_SERVES = ("control",)
 SERVED = [word for word in PROTOCOLS if word not in ROOT_SERVES]
 ENDS = ("stop", "destroy", "restart")  # SYSTEM_ON_*
@@ -71,7 +71,10 @@ class System:
     volumes: list[Entry] = field(default_factory=list)
     disks: list[Entry] = field(default_factory=list)
     limits: list[Entry] = field(default_factory=list)
+    networks: list[Entry] = field(default_factory=list)
+    vifs: list[Entry] = field(default_factory=list)
     machine: Entry = field(default_factory=lambda: Entry("machine", "machine", 1))
+    rules: dict[str, bytes] = field(default_factory=dict)  # compiled, by path
 
     def joined(self) -> list[tuple[str, str, str, Entry]]:
         """All connections as (protocol, server, client, the entry that says so)."""
@@ -87,6 +90,14 @@ class System:
             for server in self.serving("block")
             if any((disk["guest"], disk["server"]) == (guest.name, server.name)
                    for disk in self.disks)
+        ]
+        in_switch = {network.name: network["server"] for network in self.networks}
+        found += [
+            ("vif", server.name, guest.name, guest)
+            for guest in self.guests
+            for server in self.serving("vif")
+            if any(vif["guest"] == guest.name and in_switch.get(vif["network"]) == server.name
+                   for vif in self.vifs)
         ]
         found += [("pci", bus.name, "root", bus) for bus in self.serving("pci")]
         return found + [
@@ -112,6 +123,7 @@ class System:
 
 
 PORT: Parser = values.number_range(0xFFFF, '0x60 or "0x3f8-0x3ff"')
+NETCTL_RIGHTS = {"watch": 1, "rules": 2, "tap": 4}  # NETCTL_F_*
 LOG_RIGHTS = {"none": 0, "read": 1 << 1, "write": 1 << 2, "read write": 1 << 1 | 1 << 2}
 
 
@@ -176,7 +188,7 @@ NATIVE_KEYS = {
     "irqs": Key(values.items(values.integer(0, 255), "interrupt numbers"), []),
     "mmio": Key(values.items(values.device_memory, "device memory ranges"), []),
     "device": Key(hardware.device),
-    "lifeboat": Key(values.pages(4 << 10, 2 << 20), 0),
+    "lifeboat": Key(values.pages(4 << 10, 16 << 20), 0),
     "log": Key(values.choice(*LOG_RIGHTS), "write"),
     **_common(100, ("stop", "restart", "restart")),
 }
@@ -197,6 +209,7 @@ CONNECTION_KEYS = {
     "protocol": Key(values.choice(*DECLARED), required=True),
     "server": Key(values.name, required=True),
     "client": Key(values.name, required=True),
+    "rights": Key(values.items(values.choice(*NETCTL_RIGHTS), "rights")),
 }
 
 VOLUME_KEYS = {
@@ -219,6 +232,31 @@ DISK_KEYS = {
     **LIMIT_KEYS,
 }
 
+NETWORK_KEYS = {
+    "mtu": Key(values.integer(68, 65521), 1500),
+    "uplink": Key(netvalues.uplinks, []),
+    "server": Key(values.name),
+    "states": Key(values.integer(64, 65536), 4096),
+}
+
+PACKETS: Parser = values.integer(1, 1000000000)
+VIF_KEYS = {
+    "guest": Key(values.name, required=True),
+    "network": Key(values.name, required=True),
+    "index": Key(values.integer(0, 63), 0),
+    "mac": Key(netvalues.mac),
+    "mac_check": Key(values.boolean, True),
+    "vlan": Key(netvalues.vlan, 0),
+    "trunk": Key(netvalues.trunk),
+    "queues": Key(values.integer(1, 4)),
+    "addresses": Key(netvalues.addresses, netvalues.addresses(["dhcp"])),
+    "rules": Key(netvalues.rules),
+    "rate_out": Key(netvalues.rate, 0),
+    "rate_in": Key(netvalues.rate, 0),
+    "packets_out": Key(PACKETS, 0),
+    "packets_in": Key(PACKETS, 0),
+}
+
 NAMED = {
     "domain": NATIVE_KEYS,
     "guest": GUEST_KEYS,
@@ -226,12 +264,15 @@ NAMED = {
     "volume": VOLUME_KEYS,
     "disk": DISK_KEYS,
     "limit": {"disk": Key(hardware.place, required=True), **LIMIT_KEYS},
+    "network": NETWORK_KEYS,
+    "vif": VIF_KEYS,
 }
 MACHINE_KEYS = {
     "type": Key(values.choice("pc", "q35"), "pc"),
     "cpus": Key(values.integer(1, 32), 1),
     "iommu": Key(values.boolean, False),
     "disks": Key(machine.disks, {}),
+    "nets": Key(machine.nets, {}),
 }
 TABLES = {"system": SYSTEM_KEYS, "machine": MACHINE_KEYS, **NAMED}
 
