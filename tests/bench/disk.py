@@ -175,7 +175,7 @@ class Natives:
         return {page: most.most_common(1)[0][0] for page, most in votes.items() if most}
 
 
-def _batches(path: Path, natives: Natives) -> Iterator[Counter[str]]:
+def batches(path: Path, natives: Natives) -> Iterator[Counter[str]]:
     """For each pair of marks: instructions by owner."""
     for lines in linux.records(path):
         found: Counter[str] = Counter()
@@ -203,7 +203,7 @@ def measure(place: Place, system: str, run: Run) -> dict[str, dict[str, float]]:
     if not run.counting:
         return {row: {"iops": float(one) + float(two or 0)} for row, one, two in said}
     programs = [*NATIVES, disks.MODELS[run.model]] if system == "tessera" else []
-    counted = list(_batches(place.folder / "counts", Natives(programs)))
+    counted = list(batches(place.folder / "counts", Natives(programs)))
     found = {}
     for number, (row, _, _) in enumerate(said):
         _, few, many = counted[3 * number : 3 * number + 3]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """User space for the disk benchmark: the distribution's fio, and Xen's tools for
-its dom0, as initramfs archives around the BusyBox one.
+its dom0, as initramfs archives around the BusyBox one. (Those of the network
+benchmark, ../lan/image.py, are made here as well.)
 
 The packages are unpacked and not configured. Of them an archive gets the programs
 that are asked for, the libraries that these need, and kernel modules in the order
@@ -16,7 +17,7 @@ import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import Iterable, Iterator
+from typing import Iterable, Iterator, Mapping
 
 import initrd
 from launcher import build
@@ -24,7 +25,8 @@ from launcher.paths import TOP, Failure, cache_dir
 
 SUITE = "bookworm"
 PACKAGES = [
-    "fio", "linux-image-amd64", "xen-hypervisor-4.17-amd64", "xen-utils-4.17", "xenstore-utils",
+    "ethtool", "fio", "iperf3", "linux-image-amd64", "xen-hypervisor-4.17-amd64",
+    "xen-utils-4.17", "xenstore-utils",
 ]
 LIBRARIES = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/ceph",
              "usr/lib/xen-4.17/lib/x86_64-linux-gnu")
@@ -72,7 +74,7 @@ class Tree:
         self.root = folder
         with tarfile.open(_archive()) as tar:
             wanted = re.compile(
-                r"\./(usr/bin/|usr/lib/x86_64|usr/lib/xen-4|lib/|lib64|boot/|usr/sbin)"
+                r"\./(usr/bin/|usr/lib/x86_64|usr/lib/xen-4|lib/|lib64|boot/|usr/sbin|sbin/)"
             )
             members = [m for m in tar if wanted.match(m.name) and not m.isdev()]
             tar.extractall(folder, members)
@@ -140,14 +142,15 @@ def _folders(names: Iterable[str]) -> Iterator[str]:
                 yield parent
 
 
-def make(tree: Tree, programs: Iterable[str], drivers: Iterable[str], files: dict[str, bytes]
-         ) -> bytes:
-    """An initramfs: BusyBox, programs, modules of DRIVERS, and files (in bin: executable)."""
+def make(tree: Tree, programs: Iterable[str], drivers: Mapping[str, Iterable[str]],
+         files: dict[str, bytes]) -> bytes:
+    """An initramfs: BusyBox, programs, modules by what they drive, and files (in bin:
+    executable)."""
     files = dict(files)
     for name in tree.needed(programs):
         files[name] = (tree.root / name).read_bytes()
-    for driver in drivers:
-        order = tree.load_order(DRIVERS[driver])
+    for driver, wanted in drivers.items():
+        order = tree.load_order(wanted)
         files[f"drivers/{driver}"] = "".join(f"/drivers/{name}.ko\n" for name in order).encode()
         for name in order:
             files[f"drivers/{name}.ko"] = tree.modules[name].read_bytes()
@@ -160,13 +163,23 @@ def make(tree: Tree, programs: Iterable[str], drivers: Iterable[str], files: dic
     return build.busybox_initrd().read_bytes() + archive.finish()  # Linux reads both
 
 
+def mark(folder: Path) -> Path:
+    """The program that makes marks for the counting plugin."""
+    output = folder / "mark"
+    subprocess.run(["gcc", "-O2", "-static", "-o", output, SCRIPTS / "mark.c"], check=True)
+    return output
+
+
+def _without(name: str) -> dict[str, Iterable[str]]:
+    return {driver: wanted for driver, wanted in DRIVERS.items() if driver != name}
+
+
 def guest(tree: Tree) -> bytes:
     """For the guest, and for the bare machine."""
     with tempfile.TemporaryDirectory() as name:
-        mark = Path(name) / "mark"
-        subprocess.run(["gcc", "-O2", "-static", "-o", mark, SCRIPTS / "mark.c"], check=True)
-        scripts = {"bin/bench": (SCRIPTS / "bench.sh").read_bytes(), "bin/mark": mark.read_bytes()}
-    return make(tree, ["usr/bin/fio"], [name for name in DRIVERS if name != "dom0"], scripts)
+        scripts = {"bin/bench": (SCRIPTS / "bench.sh").read_bytes(),
+                   "bin/mark": mark(Path(name)).read_bytes()}
+    return make(tree, ["usr/bin/fio"], _without("dom0"), scripts)
 
 
 def dom0(tree: Tree, inner: bytes) -> bytes:
@@ -178,5 +191,4 @@ def dom0(tree: Tree, inner: bytes) -> bytes:
         "boot/vmlinuz": tree.kernel.read_bytes(),
         "boot/initrd": inner,
     }
-    drivers = [name for name in DRIVERS if name != "guest"]
-    return make(tree, XEN_PROGRAMS, drivers, files)
+    return make(tree, XEN_PROGRAMS, _without("guest"), files)

@@ -1,0 +1,331 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a guest's network costs: the distribution's iperf3 and ping on the same kernel
+natively, as a guest of the distribution's Xen with netback and a bridge in a Linux
+dom0, and of Tessera.
+
+Two figures for each row, model of card, and system. Speed: QEMU runs as fast as it
+can. Instructions per packet: under -icount, with the plugin that linux.py uses; a
+small and a large amount are sent between marks, and the difference is what the
+packets between them cost the whole machine, guests, hypervisor and drivers.
+
+The far end of the wire is the host's own kernel behind a tap device, in a network
+namespace of its own (lan/host.sh): the one backend of QEMU that has segmentation and
+checksum offloads. Virtual time waits for it: an idle machine does not jump to its
+next timer here. The other peer is a second guest.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, Sequence
+
+TOP = Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(TOP), str(TOP / "images")]
+
+from description import compile_text  # noqa: E402
+from describe import program_finder  # noqa: E402
+from launcher import build, launch, machine, packages  # noqa: E402
+from tests.bench import disk, linux  # noqa: E402
+from tests.bench.blk import ramdisk  # noqa: E402
+from tests.bench.lan import image  # noqa: E402
+
+SYSTEMS = ("native", "xen", "tessera")
+MODELS = {"virtio-net": "virtio_net", "e1000e": "e1000e"}
+PEERS = {"host": 1, "guest": 3}  # by the last byte of their addresses
+STREAMS = [f"tcp:{way}:{mtu}" for mtu in (1500, 500) for way in ("out", "in")]
+PACKETS = [
+    *(f"udp:{way}:{mtu}" for mtu in (1500, 500) for way in ("out", "in")),
+    "small:out:18", "small:in:18", "ping:out:56",
+]
+SECONDS = 5
+NATIVES = ("root", "sched_rr", "console", "uart16550", "store", "pci", "switch")
+FEW, MANY = 512, 2560  # packets: bench.sh
+DOM0_MIB, GUEST_MIB, MACHINE_MIB = 1536, 256, 3072
+TIMEOUT = 3000  # seconds for one boot
+MACS = {name: f"02:00:00:00:09:0{digit}" for name, digit in (("bench", 2), ("peer", 3))}
+# As lan/bench.sh has it: the payload of a packet of a row.
+HEADERS = {"tcp": 52, "udp": 28, "small": 0, "ping": 0}
+
+
+def payload(row: str) -> int:
+    protocol, _, size = row.split(":")
+    return int(size) - HEADERS[protocol]
+
+
+@dataclass
+class Place:
+    """Files that all runs share."""
+
+    folder: Path
+    tree: ramdisk.Tree
+    guest: Path  # initramfs
+    dom0: Path
+    plugin: Path
+
+    @staticmethod
+    def make(folder: Path) -> "Place":
+        (folder / "tree").mkdir()
+        tree = ramdisk.Tree(folder / "tree")
+        place = Place(folder, tree, folder / "guest.initrd", folder / "dom0.initrd",
+                      folder / "count.so")
+        inner = image.guest(tree)
+        place.guest.write_bytes(inner)
+        place.dom0.write_bytes(image.dom0(tree, inner))
+        (folder / "xen").write_bytes(tree.hypervisor)
+        linux.make_plugin(place.plugin)
+        return place
+
+
+@dataclass
+class Run:
+    """One boot: rows on one model of card, against one peer, in one system."""
+
+    model: str
+    peer: str
+    offloads: bool
+    rows: Sequence[str]
+    seconds: int  # 0: count instructions
+
+    @property
+    def counting(self) -> bool:
+        return not self.seconds
+
+    @property
+    def switch(self) -> str:
+        return "on" if self.offloads else "off"
+
+    def command(self, drivers: str) -> str:
+        rows = " ".join(self.rows)
+        return f"/bin/bench {drivers} {self.switch} 2 {PEERS[self.peer]} {self.seconds} {rows}"
+
+    def wire(self) -> list[str]:
+        """QEMU's end of the wire."""
+        card = f"{self.model}-pci" if self.model == "virtio-net" else self.model
+        if self.model == "virtio-net" and not self.offloads:
+            names = ("csum", "guest_csum", "gso", "host_tso4", "host_tso6", "host_ufo",
+                     "host_ecn", "guest_tso4", "guest_tso6", "guest_ufo", "guest_ecn",
+                     "mrg_rxbuf")
+            card += "".join(f",{name}=off" for name in names)
+        return ["-netdev", "tap,id=wire,ifname=tap0,script=no,downscript=no", "-device",
+                f"{card},netdev=wire,mac={MACS['bench']},romfile="]
+
+    def machine(self, place: Place, boot: list[str], cpu: str = "max") -> list[str]:
+        extra = self.wire()
+        if self.counting:
+            cpu += ",-erms,-fsrm"  # rep movsb would count bytes, one instruction each
+            extra += ["-icount", "shift=0,sleep=on,align=off", "-plugin",
+                      f"file={place.plugin},out={place.folder / 'counts'}"]
+        parts = machine.Machine(MACHINE_MIB, place.folder / "log", boot, cpu=cpu, extra=extra)
+        return parts.arguments(False)
+
+
+def _on_native(place: Place, run: Run) -> list[str]:
+    return run.machine(place, [
+        "-kernel", str(place.tree.kernel), "-initrd", str(place.guest), "-append",
+        f'console=ttyS0 quiet norandmaps tessera.run="{run.command(run.model)}"',
+    ])
+
+
+def _on_xen(place: Place, run: Run) -> list[str]:
+    command = f"/bin/dom0 {run.model} {run.switch} {run.command('guest')}"
+    kernel = f'{place.tree.kernel} console=hvc0 quiet norandmaps tessera.run="{command}"'
+    return run.machine(place, [
+        "-kernel", str(place.folder / "xen"), "-initrd", f"{kernel},{place.dom0}", "-append",
+        f"console=com1 com1=115200,8n1 loglvl=none guest_loglvl=none dom0_mem={DOM0_MIB}M "
+        "dom0_max_vcpus=1",
+    ], disk.XEN_CPU)
+
+
+START = {"native": _on_native, "xen": _on_xen}
+
+
+def converse(command: list[str], seconds: float) -> str:
+    """What is said until the guest has come to its end; the machine is not asked to stop."""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace") as process:
+        timer = threading.Timer(seconds, process.kill)
+        timer.start()
+        text = ""
+        assert process.stdout is not None
+        for line in process.stdout:
+            text += line.replace("\r", "")
+            if re.match("bench: |tessera run: ", line):
+                break
+        timer.cancel()
+        process.kill()
+    return text
+
+
+def namespaced(command: list[str]) -> list[str]:
+    """In namespaces with the far end of the wire; all of it ends with its first process."""
+    return ["unshare", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "sh",
+            str(image.SCRIPTS / "host.sh"), *command]
+
+
+def speed(row: str, said: str) -> dict[str, float]:
+    """The figures of a run: Mbit/s, packets a second, or microseconds of a round trip."""
+    if row.startswith("ping:"):
+        found = re.search(r"min/avg/max = [\d.]+/([\d.]+)/", said)
+        return {"us": float(found[1]) * 1000} if found else {}
+    end = json.loads(said)["end"]
+    if row.startswith("tcp:"):
+        return {"Mbit/s": end["sum_received"]["bits_per_second"] / 1e6}
+    total = end["sum"]
+    packets = (total["packets"] - total["lost_packets"]) / total["seconds"]
+    if row.startswith("small:"):
+        return {"packets/s": packets}
+    return {"Mbit/s": packets * payload(row) * 8 / 1e6}
+
+
+def packets_of(row: str, packets: int, said: str) -> float:
+    """How many packets of the row's size a counted run was."""
+    if row.startswith("ping:"):
+        found = re.search(r"(\d+) packets received", said)
+        return float(found[1]) if found else 0
+    end = json.loads(said)["end"]
+    if row.startswith("tcp:"):
+        return float(end["sum_received"]["bytes"]) / payload(row)
+    return float(end["sum"]["packets"] - end["sum"]["lost_packets"])
+
+
+def measure(place: Place, system: str, run: Run) -> dict[str, dict[str, float]]:
+    """Row: figures. Those of a counting run are instructions per packet."""
+    text = converse(namespaced(START[system](place, run)), TIMEOUT)
+    said = re.findall(r"^net (\S+) (\d+) (.*)$", text, re.M)
+    if len(said) != len(run.rows) * (3 if run.counting else 1):
+        sys.exit(f"net: {system}, {run.model}: not all of {len(run.rows)} rows:\n{text[-3000:]}")
+    if not run.counting:
+        return {row: speed(row, words) for row, _, words in said}
+    programs = [*NATIVES, MODELS[run.model]] if system == "tessera" else []
+    counted = list(disk.batches(place.folder / "counts", disk.Natives(programs)))
+    found = {}
+    for number in range(0, len(said), 3):
+        row = said[number][0]
+        few, many = (packets_of(row, int(n), words) for _, n, words in said[number + 1:number + 3])
+        before, after = counted[number + 1:number + 3]
+        found[row] = {who: (after[who] - before[who]) / (many - few) for who in after}
+    return found
+
+
+Results = dict[str, dict[str, dict[str, float]]]  # system: row: figure
+
+
+def runs(model: str, systems: Sequence[str], peers: Sequence[str], wanted: Sequence[str]
+         ) -> list[tuple[str, Run]]:
+    """What is to be booted: offloads are of a whole boot."""
+    found = []
+    for peer in peers:
+        for system in systems:
+            if (system, peer) == ("native", "guest"):
+                continue
+            for offloads in (True, False):
+                rows = STREAMS + PACKETS if offloads else STREAMS
+                rows = [row for row in rows if not wanted or row in wanted]
+                if rows:
+                    found.append((system, Run(model, peer, offloads, rows, 0)))
+    return found
+
+
+def title(run: Run, row: str) -> str:
+    protocol, way, size = row.split(":")
+    what = {"tcp": f"TCP, MTU {size}", "udp": f"UDP, MTU {size}",
+            "small": f"UDP, {size} bytes", "ping": f"ping, {size} bytes"}[protocol]
+    words = [what] if protocol == "ping" else [what, {"out": "transmit", "in": "receive"}[way]]
+    return ", ".join(words if run.offloads else [*words, "no offloads"])
+
+
+def gather(place: Place, plan: Sequence[tuple[str, Run]], seconds: int, counts: bool) -> Results:
+    found: Results = {}
+    for system, run in plan:
+        for amount in ([seconds] if seconds else []) + ([0] if counts else []):
+            run.seconds = amount
+            print(f"net: {run.model}, {system}, to the {run.peer}, offloads {run.switch}, "
+                  f"{'speed' if amount else 'instructions'}", file=sys.stderr)
+            for row, figures in measure(place, system, run).items():
+                name = title(run, row)
+                found.setdefault(system, {}).setdefault(name, {}).update(figures)
+    return found
+
+
+def _ratio(one: Optional[float], other: Optional[float]) -> str:
+    return f"{one / other:.2f}" if one and other else "-"
+
+
+def _number(value: Optional[float]) -> str:
+    return f"{value:,.0f}" if value else "-"
+
+
+def table(figures: Sequence[str], heading: str, found: Results) -> str:
+    """As Markdown, for docs/measurements.md; empty if it was not measured."""
+    lines = [f"| {heading} | native | Xen | Tessera | / native | / Xen |", "|---" * 6 + "|"]
+    rows = {row: None for system in found.values() for row in system}
+    for row in rows:
+        for figure in figures:
+            native, other, ours = (
+                found.get(system, {}).get(row, {}).get(figure) for system in SYSTEMS
+            )
+            if native or other or ours:
+                name = row if len(figures) == 1 else f"{row}: {figure}"
+                cells = [name, _number(native), _number(other), _number(ours),
+                         _ratio(ours, native), _ratio(ours, other)]
+                lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n" if len(lines) > 2 else ""
+
+
+def shares(model: str, found: Results) -> str:
+    """Whose instructions Tessera's are."""
+    driver = MODELS[model]
+    names = {"kernel": "guest kernel", "program": "program", "core": "core", "switch": "switch",
+             driver: driver}
+    lines = ["| of Tessera's instructions | " + " | ".join(names.values()) + " | other domains |",
+             "|---" * (len(names) + 2) + "|"]
+    for row, figures in found.get("tessera", {}).items():
+        if "all" in figures:
+            known = [figures.get(name, 0.0) for name in names]
+            rest = figures["all"] - sum(known)
+            lines.append(f"| {row} | " + " | ".join(f"{n:,.0f}" for n in [*known, rest]) + " |")
+    return "\n".join(lines) + "\n" if len(lines) > 2 else ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--built", type=Path, help="ignored: TESSERA_BUILD says it")
+    parser.add_argument("--system", action="append", choices=SYSTEMS, help="only this one")
+    parser.add_argument("--model", action="append", choices=list(MODELS), help="only this one")
+    parser.add_argument("--peer", action="append", choices=list(PEERS), help="only this one")
+    parser.add_argument("--row", action="append", choices=STREAMS + PACKETS, help="only this one")
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="of each row; 0: no speeds")
+    parser.add_argument("--no-counts", action="store_true", help="no instructions per packet")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    words = parser.parse_args()
+    packages.require("bench")
+    everything: dict[str, Results] = {}
+    with build.workspace() as name:
+        place = Place.make(Path(name))
+        for model in words.model or MODELS:
+            for peer in words.peer or PEERS:
+                if peer == "guest" and model != next(iter(words.model or MODELS)):
+                    continue  # no card is on that way
+                plan = runs(model, words.system or SYSTEMS, [peer], words.row or ())
+                found = gather(place, plan, words.seconds, not words.no_counts)
+                heading = f"{model}, guest to host" if peer == "host" else "guest to guest"
+                everything[heading] = found
+                if not words.json:
+                    parts = (table(("Mbit/s", "packets/s", "us"), "speed", found),
+                             table(("all",), "instructions per packet", found),
+                             shares(model, found))
+                    print(f"### {heading}\n")
+                    print("\n".join(part for part in parts if part), flush=True)
+    if words.json:
+        print(json.dumps(everything, indent=2))
+
+
+if __name__ == "__main__":
+    main()
