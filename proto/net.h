@@ -67,8 +67,8 @@ struct net_tx {
 	uint16_t gso_size;                /* payload bytes of each segment on the wire */
 	uint16_t header;                  /* GSO: bytes of all headers; they lie in segment 0 */
 	uint8_t gso;                      /* NET_GSO_*; with it NET_TX_CSUM is set */
-	uint8_t queue; /* a hint: packets of one flow have the same, and keep their order */
-	uint16_t pad;
+	uint8_t queue;    /* a hint: packets of one flow have the same, and keep their order */
+	uint16_t network; /* GSO: bytes before the IP header */
 };
 
 struct net_segment {
@@ -120,6 +120,10 @@ struct net_rx {
 #define NET_TX_TSO4  (1U << 2)
 #define NET_TX_TSO6  (1U << 3)
 #define NET_RX_CSUM  (1U << 4) /* NET_RX_CSUM_OK may be seen */
+#define NET_TX_TSO_BARE                                                               \
+	(1U << 5) /* with GSO the card adds the lengths itself: the pseudo header's   \
+		     sum is without it, and so that the card can fill them in, IPv4's \
+		     length and checksum, or IPv6's payload length, are 0 */
 
 /* net_page.filter_flags */
 #define NET_FILTER_PROMISCUOUS  1U

@@ -4,8 +4,9 @@
  * has:
  *
  *   1. function-level reset, by PCI Express (Base 3.0, 6.6.2) or Advanced Features
- *   2. the reset that the standard of its class defines (virtio, AHCI, NVMe): it
- *      also ends requests that a device goes on with when bus master is off
+ *   2. the reset that the standard of its class defines (virtio, AHCI, NVMe), or its
+ *      datasheet (82574): it also ends requests that a device goes on with when bus
+ *      master is off
  *   3. D3hot and back to D0, unless it says that this keeps its state
  *
  * A function with none of them has bus master off, and nothing more can be done.
@@ -36,6 +37,8 @@
 #define VIRTIO_STATUS 20U
 #define CLASS_AHCI    0x010601U
 #define CLASS_NVME    0x010802U
+#define VENDOR_INTEL  0x8086U
+#define INTEL_82574   0x10d3U
 
 static void wait(struct bus *bus, uint32_t us) { bus->ops.wait(bus->ops.context, us); }
 
@@ -125,6 +128,12 @@ static bool reset_virtio(struct bus *bus, struct bus_entry *e) {
 	return false;
 }
 
+/* 82574 datasheet, 10.2.5.1: receiving off, since not all of them forget that; CTRL.RST. */
+static bool reset_82574(struct bus *bus, struct bus_entry *e) {
+	return class_write(bus, e, 0, 0x100, 4, 0, 0x100, 2, 0) &
+	       class_write(bus, e, 0, 0, 4, 1U << 26, 0, 1U << 26, 0);
+}
+
 static bool class_reset(struct bus *bus, struct bus_entry *e) {
 	const struct pci_function *f = &e->f;
 
@@ -133,6 +142,7 @@ static bool class_reset(struct bus *bus, struct bus_entry *e) {
 	/* AHCI 1.3.1, 10.4.3: GHC.HR clears itself. NVMe 1.4, 3.1.5: CC.EN, then CSTS.RDY. */
 	if (f->class_code == CLASS_AHCI) return class_write(bus, e, 5, 4, 4, 1, 4, 1, 0);
 	if (f->class_code == CLASS_NVME) return class_write(bus, e, 0, 0x14, 4, 0, 0x1c, 1, 0);
+	if (f->vendor == VENDOR_INTEL && f->device == INTEL_82574) return reset_82574(bus, e);
 	return false;
 }
 

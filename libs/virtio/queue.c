@@ -130,8 +130,13 @@ bool virtqueue_has_answers(const struct virtqueue *queue) {
 	return !queue->broken && load(&queue->rings->used.index) != queue->reaped;
 }
 
-bool virtqueue_want_interrupt(struct virtqueue *queue) {
-	store(queue->used_event, queue->reaped);
+bool virtqueue_want_interrupt_after(struct virtqueue *queue, uint16_t count) {
+	store(queue->used_event, (uint16_t)(queue->reaped + count));
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return !virtqueue_has_answers(queue);
+	return queue->broken ||
+	       (uint16_t)(load(&queue->rings->used.index) - queue->reaped) <= count;
+}
+
+bool virtqueue_want_interrupt(struct virtqueue *queue) {
+	return virtqueue_want_interrupt_after(queue, 0);
 }

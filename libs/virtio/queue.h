@@ -109,6 +109,11 @@ bool virtqueue_reap(struct virtqueue *queue, struct virtqueue_done *done);
 bool virtqueue_has_answers(const struct virtqueue *queue);
 /* Asks for an interrupt at the next one. False: there is one already. */
 bool virtqueue_want_interrupt(struct virtqueue *queue);
+/*
+ * The same when more than `count` are done: fewer may stay unnoticed for ever. Without
+ * event indices it comes at the next one.
+ */
+bool virtqueue_want_interrupt_after(struct virtqueue *queue, uint16_t count);
 
 _Static_assert(sizeof(struct virtq_descriptor) == 16, "virtq_descriptor layout");
 _Static_assert(sizeof(struct virtq_rings) == 4096, "virtq_rings fills a page");

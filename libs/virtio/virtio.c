@@ -116,6 +116,11 @@ const char *virtio_queue(struct virtio *virtio, uint16_t n, struct virtqueue *qu
 	return NULL;
 }
 
+bool virtio_config_vector(struct virtio *virtio, uint16_t vector) {
+	set(virtio, MSIX_CONFIG, 2, vector);
+	return get(virtio, MSIX_CONFIG, 2) == vector;
+}
+
 void virtio_ready(struct virtio *virtio) { add_status(virtio, STATUS_DRIVER_OK); }
 
 void virtio_config(struct virtio *virtio, void *to, uint32_t size) {

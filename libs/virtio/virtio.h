@@ -72,6 +72,8 @@ uint16_t virtio_queue_count(struct virtio *virtio);
  */
 const char *virtio_queue(struct virtio *virtio, uint16_t n, struct virtqueue *queue, void *pages,
 			 const uint64_t *addresses, uint16_t most, uint16_t vector);
+/* Changes of its configuration come at this vector. False: the device refuses it. */
+bool virtio_config_vector(struct virtio *virtio, uint16_t vector);
 /* The queues are set up: the device may begin. */
 void virtio_ready(struct virtio *virtio);
 /* Stops it; false: it did not say within a second that it has. */
