@@ -35,7 +35,7 @@ static struct slot {
 static uint32_t tx_slot[NET_TX_TAGS], rx_slot[NET_RX_TAGS];
 static uint64_t next_out, last_out, next_in, last_in; /* numbers of packets */
 static uint64_t given, left, brought, taken;          /* how many */
-static bool accept_new;
+static bool accept_new, wire_talks;
 
 static uint32_t find_free(void) {
 	uint32_t at = noise() % SLOTS;
@@ -143,7 +143,7 @@ static void card_receive(void) {
 
 static void card_step(void) {
 	if (noise() % 2 && command_count) card_send();
-	if (noise() % 2 && accept_new) card_receive();
+	if (noise() % 2 && wire_talks) card_receive();
 	net_pending[NET_DRIVER_PORT] = true; /* its interrupt */
 }
 
@@ -302,8 +302,8 @@ static void server_step(void) {
 		for (uint32_t i = noise() % 60; i && transmit();) i--;
 		if (noise() % 200 == 0) new_filter();
 		if (noise() % 2000 == 0) net_server_renew(&server);
+		net_server_publish(&server);
 	}
-	net_server_publish(&server);
 	if (!net_pending[NET_SERVER_PORT]) return;
 	net_pending[NET_SERVER_PORT] = false;
 	net_server_work(&server);
@@ -316,7 +316,7 @@ static void step(void) {
 		server_step();
 	else if (dice < 60 && driver_alive)
 		driver_step();
-	else if (driver_alive && !coming_up && (command_count || accept_new))
+	else if (driver_alive && !coming_up && (command_count || wire_talks))
 		card_step();
 	if (!server_alive && noise() % 10 == 0) start_server();
 	if (!driver_alive && noise() % 10 == 0) start_driver();
@@ -331,7 +331,7 @@ static void start(void) {
 	next_out = last_out = next_in = last_in = 0;
 	given = left = brought = taken = 0;
 	driver_incarnation = 0;
-	accept_new = true;
+	accept_new = wire_talks = true;
 	start_server();
 	start_driver();
 }
@@ -345,6 +345,9 @@ static bool at_rest(void) {
 static void finish(void) {
 	accept_new = false;
 	net_server_lazy(&server, 0);
+	net_server_publish(&server);
+	for (uint32_t i = 0; i < 100; i++) step();
+	wire_talks = false;
 	for (uint32_t i = 0; i < 200000 && !at_rest(); i++) step();
 	CHECK(at_rest() && server_alive && driver_alive);
 	CHECK(!command_count && net_server_filter_done(&server));
@@ -373,7 +376,7 @@ static void run(uint32_t rounds, uint32_t steps, uint32_t deaths) {
 			step();
 			/* Now and then everything comes to rest, and must be woken again. */
 			if (!deaths && i % 200 == 0) finish();
-			accept_new = true;
+			accept_new = wire_talks = true;
 		}
 		finish();
 		/* Only a session's end loses anything. */
