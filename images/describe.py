@@ -66,6 +66,8 @@ def main() -> int:
     except OSError as error:
         print(f"{arguments.output}: cannot be written: {error.strerror}", file=sys.stderr)
         return 1
+    for warning in compiled.warnings:
+        print(warning, file=sys.stderr)
     if arguments.modules:
         for module in compiled.modules:
             print(module.name, module.kind, module.source)

@@ -2,8 +2,9 @@
 """The guest's user space: an initramfs with BusyBox and one script.
 
 The archive is a pure function of the BusyBox binary: owners, dates and order
-are fixed. On the kernel's command line, tessera.run="COMMAND" runs a command
-instead of the shell, says how it ended and powers off.
+are fixed. On the kernel's command line, ip=dhcp asks for addresses at all network
+devices first, and tessera.run="COMMAND" runs a command instead of the shell, says
+how it ended and powers off.
 """
 
 import stat
@@ -33,6 +34,9 @@ hostname guest
 for module in /modules/*.ko; do
     [ -e "$module" ] && insmod "$module"
 done
+grep -q '\bip=dhcp\b' /proc/cmdline && for path in /sys/class/net/eth*; do
+    [ -e "$path" ] && udhcpc -i "${path##*/}" -s /etc/dhcp -q -n -f -t 20 -T 1
+done
 echo 'tessera guest ready'
 
 run() {
@@ -43,6 +47,27 @@ run() {
 command=$(sed -n 's/.*tessera\\.run="\\([^"]*\\)".*/\\1/p; t
 s/.*tessera\\.run=\\([^ ]*\\).*/\\1/p' /proc/cmdline)
 [ -z "$command" ] || run "$command"
+"""
+
+# What udhcpc calls with what it was given.
+DHCP = """\
+#!/bin/sh
+case "$1" in
+deconfig)
+    ip link set "$interface" up
+    ip addr flush dev "$interface"
+    ;;
+bound | renew)
+    ip addr add "$ip/$mask" dev "$interface"
+    for gateway in $router; do
+        ip route replace default via "$gateway" dev "$interface"
+    done
+    for server in $dns; do
+        echo "nameserver $server"
+    done >/etc/resolv.conf
+    echo "$interface: $ip/$mask"
+    ;;
+esac
 """
 
 FOLDERS = ("bin", "dev", "etc", "proc", "root", "run", "sbin", "sys", "tmp")
@@ -94,6 +119,7 @@ def build(busybox: Path) -> bytes:
     archive.add("init", stat.S_IFLNK | 0o777, b"bin/busybox")
     archive.add("etc/inittab", stat.S_IFREG | 0o644, INITTAB.encode())
     archive.add("etc/profile", stat.S_IFREG | 0o644, PROFILE.encode())
+    archive.add("etc/dhcp", stat.S_IFREG | 0o755, DHCP.encode())
     archive.add("etc/rc", stat.S_IFREG | 0o755, RC.encode())
     return archive.finish()
 

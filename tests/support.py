@@ -16,7 +16,7 @@ from typing import Iterator, Optional, Sequence
 
 from describe import program_finder
 from description import compile_text
-from launcher import build, disks, launch, machine
+from launcher import build, disks, launch, machine, nets
 from launcher.paths import TOP, out_dir
 
 COMMAND = str(TOP / "tessera")
@@ -46,6 +46,13 @@ def busybox() -> Path:
 def disk_initrd(package_name: str = DEBIAN_KERNELS["6.1_cloud"]) -> Path:
     """BusyBox and the driver for virtual disks, for the kernel of this package."""
     return build.disk_initrd(package_name)
+
+
+@functools.cache
+def net_initrd(package_name: str = DEBIAN_KERNELS["6.1_cloud"]) -> Path:
+    """The same with the driver for virtual networks; ip=dhcp on the command line asks for
+    addresses, and /etc/dhcp is udhcpc's script."""
+    return build.net_initrd(package_name)
 
 
 def build_dir() -> Path:
@@ -167,11 +174,11 @@ def session(
 @contextlib.contextmanager
 def system(
     description: str, *extra: str, attached: Sequence[disks.Disk] = (), kind: str = "pc",
-    iommu: bool = False,
+    iommu: bool = False, cards: Sequence[nets.Net] = (),
 ) -> Iterator[Session]:
     """A whole described system without an ISO; the session is its first serial line.
     The description's log must be com2: it is in session.log while the system runs.
-    launcher.minimal makes descriptions; attached: the disks of the machine."""
+    launcher.minimal makes descriptions; attached: the disks of the machine; cards: its networks."""
     built = build_dir()
     with build.workspace() as name:
         folder = Path(name)
@@ -183,7 +190,8 @@ def system(
             folder / "log",
             launch.multiboot(compiled, built, modules),
             machine=disks.machine_type(kind, iommu),
-            extra=disks.qemu_arguments(attached, iommu) + list(extra),
+            extra=disks.qemu_arguments(attached, iommu) + nets.qemu_arguments(cards, iommu)
+            + list(extra),
         )
         with Session(parts.arguments(terminal=False)) as console:
             console.log = folder / "log"

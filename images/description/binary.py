@@ -35,7 +35,7 @@ class Module:
 
     name: str  # as root looks it up
     kind: str  # "program", "kernel" or "initrd"
-    source: str  # program name, "package:NAME", "built:NAME", "disk:DISK/PATH" or a path
+    source: str  # program name, "package:NAME", "built:NAME[/PACKAGE]", "disk:DISK/PATH" or a path
     guest: str = ""  # the guest that first asked for it
 
 
@@ -83,13 +83,21 @@ class _Modules:
         return name
 
 
+def _initrd(guest: Entry) -> str:
+    """built:busybox has the drivers of its kernel, where that comes from a package of one."""
+    kernel, initrd = guest["kernel"], guest["initrd"]
+    if initrd == "built:busybox" and kernel.startswith("package:linux-image"):
+        return f"{initrd}/{kernel.removeprefix('package:')}"
+    return str(initrd)
+
+
 def _domain(entry: Entry, kind: int, strings: _Strings, modules: _Modules, policy: bool) -> bytes:
     guest = kind == KIND_GUEST
     if guest:
         module = modules.add("kernel", entry["kernel"], f"{entry.name}.kernel", entry.name)
         initrd = entry["initrd"] or ""
         if initrd:
-            initrd = modules.add("initrd", initrd, f"{entry.name}.initrd", entry.name)
+            initrd = modules.add("initrd", _initrd(entry), f"{entry.name}.initrd", entry.name)
     else:
         module, initrd = modules.add("program", entry["image"], entry["image"]), ""
     flags = (DOMAIN_F_AUTOSTART if entry["autostart"] else 0) | (DOMAIN_F_POLICY if policy else 0)

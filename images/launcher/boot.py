@@ -3,8 +3,9 @@
 
 The system is root, the console server, the UART driver, the store, the scheduling
 policy and the guest; with disks also the bus, the disk server and a driver for each
-disk. QEMU loads it without a boot loader (multiboot 1). Standard output is the
-guest's console and nothing else; everything said about it goes to standard error.
+disk, with networks the switch and a driver for each card. QEMU loads it without a
+boot loader (multiboot 1). Standard output is the guest's console and nothing else;
+everything said about it goes to standard error.
 Exit status: 0 powered off by itself, 1 crashed or could not start, 2 bad
 arguments, 124 timeout.
 """
@@ -19,7 +20,7 @@ from describe import program_finder
 from description import DescriptionError, compile_text, values
 from description.binary import Compiled
 
-from . import build, disks, launch, machine, minimal, packages
+from . import build, disks, launch, machine, minimal, nets, packages
 from .paths import Failure
 
 BAD_ARGUMENTS = 2
@@ -35,6 +36,7 @@ class Guest:
     memory: str
     vcpus: int
     disks: list[disks.Disk]
+    nets: list[nets.Net]
 
 
 def _memory(word: str) -> str:
@@ -86,7 +88,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a disk image: raw or qcow2; its device is virtio-blk, ahci or nvme; xvda, xvdb, ...")
     add("--machine", default="pc", choices=disks.MACHINES, help="QEMU's machine")
     add("--iommu", action="store_true", help="a q35 with an IOMMU that all devices go through")
-    add("--vif", action="append", default=[], nargs="?", metavar="SPEC", help="not yet")
+    add("--vif", action="append", default=[], nargs="?", const="",
+        metavar="[driver=MODEL,][mtu=N,][queues=N,][rules=FILE,][NETDEV]",
+        help="a network of its own for eth0, eth1, ...; its card is virtio-net or e1000e, joined "
+        "to NETDEV of QEMU (without an id; user if absent); without rules, everything passes")
     add("--timeout", type=_positive, metavar="S", help="give up after this many seconds")
     add("--icount", action="store_true", help="virtual time: exactly one ns per instruction")
     add("--log", metavar="FILE", help="keep the log of the core and root here")
@@ -101,8 +106,6 @@ def _file(name: str, what: str) -> Path:
 
 
 def _check(arguments: argparse.Namespace) -> Guest:
-    if arguments.vif:
-        raise Failure("--vif: this version has no network yet", BAD_ARGUMENTS)
     return Guest(
         _file(arguments.guest, "--guest"),
         _file(arguments.initrd, "--initrd") if arguments.initrd else None,
@@ -110,6 +113,7 @@ def _check(arguments: argparse.Namespace) -> Guest:
         arguments.memory,
         arguments.vcpus,
         [disks.parse(word) for word in arguments.disk],
+        [nets.parse(word) for word in arguments.vif],
     )
 
 
@@ -120,8 +124,8 @@ def _describe(guest: Guest, built: Optional[Path]) -> Compiled:
             "guest", kernel=guest.kernel.absolute(), cmdline=guest.cmdline, memory=guest.memory,
             vcpus=guest.vcpus, initrd=guest.initrd and guest.initrd.absolute(), on_crash="stop",
         ),
-        minimal.virtual("guest", guest.disks),
-        name="boot", raw="guest", disks=guest.disks,
+        minimal.virtual("guest", guest.disks), minimal.vifs("guest", guest.nets),
+        name="boot", raw="guest", disks=guest.disks, nets=guest.nets,
     )
     try:
         finder = program_finder(built) if built else None
@@ -147,7 +151,8 @@ def run(arguments: argparse.Namespace) -> int:
             machine=disks.machine_type(arguments.machine, arguments.iommu),
             cpus=arguments.cpus,
             icount=arguments.icount,
-            extra=disks.qemu_arguments(guest.disks, arguments.iommu) + arguments.qemu_arg,
+            extra=disks.qemu_arguments(guest.disks, arguments.iommu)
+            + nets.qemu_arguments(guest.nets, arguments.iommu) + arguments.qemu_arg,
         )
         end = machine.run(parts, arguments.timeout)
     if end.reason:

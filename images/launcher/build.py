@@ -78,14 +78,23 @@ def busybox_initrd() -> Path:
 
 def disk_initrd(package: str) -> Path:
     """The BusyBox initramfs with the driver for virtual disks of a package's kernel."""
-    output = cache_dir() / f"{package}.disk.initrd"
+    return _driver_initrd(package, "disk", "xen-blkfront")
+
+
+def net_initrd(package: str) -> Path:
+    """The same with the drivers for virtual disks and networks."""
+    return _driver_initrd(package, "net", "xen-blkfront", "xen-netfront")
+
+
+def _driver_initrd(package: str, what: str, *drivers: str) -> Path:
+    output = cache_dir() / f"{package}.{what}.initrd"
     busybox = busybox_initrd()
     if not output.exists() or output.stat().st_mtime < busybox.stat().st_mtime:
         try:
-            driver = guests.module(package, "xen-blkfront", cache_dir())
+            files = {name: guests.module(package, name, cache_dir()) for name in drivers}
         except guests.FetchError as error:
             raise Failure(str(error)) from error
-        write_whole(output, busybox.read_bytes() + initrd.modules({"xen-blkfront": driver}))
+        write_whole(output, busybox.read_bytes() + initrd.modules(files))
     return output
 
 
@@ -102,7 +111,8 @@ def source(name: str) -> Path:
     if colon and kind == "package":
         return fetched(rest)
     if colon and kind == "built":
-        return busybox_initrd()
+        package = rest.partition("/")[2]  # of the guest's kernel, if it comes from one
+        return net_initrd(package) if package else busybox_initrd()
     return Path(name)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from description.binary import Compiled
 
-from . import boot, build, disks, iso, launch, machine, packages
+from . import boot, build, disks, iso, launch, machine, nets, packages
 from .paths import TOP, Failure, out_dir
 
 DEFAULT = TOP / "images" / "default.toml"
@@ -43,6 +43,7 @@ class Image:
     path: Path
     compiled: Compiled
     attached: list[disks.Disk]
+    cards: list[nets.Net]
 
 
 def _image(arguments: argparse.Namespace) -> Image:
@@ -52,8 +53,11 @@ def _image(arguments: argparse.Namespace) -> Image:
     built = build.system()
     compiled = iso.compile_description(description, built)
     attached = disks.attached(compiled, description.stem, arguments.disk)
+    cards = nets.attached(compiled, getattr(arguments, "net", []))
     iso.make(compiled, attached, output, built)
-    return Image(output, compiled, attached)
+    for warning in compiled.warnings:
+        print(warning, file=sys.stderr)
+    return Image(output, compiled, attached, cards)
 
 
 def _build(arguments: argparse.Namespace) -> int:
@@ -74,7 +78,8 @@ def _run(arguments: argparse.Namespace) -> int:
             memory, out_dir() / "run.log", ["-cdrom", str(image.path), "-boot", "d"],
             machine=disks.machine_type(arguments.machine or fits.kind, iommu),
             cpus=arguments.cpus or fits.cpus,
-            extra=disks.qemu_arguments(image.attached, iommu) + arguments.qemu_arg,
+            extra=disks.qemu_arguments(image.attached, iommu)
+            + nets.qemu_arguments(image.cards, iommu) + arguments.qemu_arg,
         ),
         None,
     )
@@ -114,6 +119,8 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="boot a system in QEMU; the terminal is its console")
     run.add_argument("description", nargs="?", default=DEFAULT, metavar="DESCRIPTION")
     run.add_argument("--disk", **DISK)
+    run.add_argument("--net", action="append", default=[], metavar="NIC=NETDEV",
+                     help="what a card of the description's [machine] is joined to instead")
     run.add_argument("--machine", choices=disks.MACHINES, help="not what the description says")
     run.add_argument("--cpus", type=boot.cpus, metavar="N", help="CPUs of the machine")
     run.add_argument("--iommu", action="store_true", help="even if the description does not say so")

@@ -6,6 +6,7 @@ from typing import Optional, Sequence
 
 from .disks import MODELS, Disk
 from .machine import EXIT_PORT
+from .nets import DRIVERS, Net
 
 BASE = f"""
 [system]
@@ -46,11 +47,14 @@ server = "root"
 client = "console"
 """
 
-BLOCKS = """
+PCI = """
 [domain.pci]
 serves = ["pci"]
 ports = ["0xcf8-0xcff"]
 priority = 15
+"""
+
+BLOCKS = """
 [domain.vbd]
 serves = ["block", "disk"]
 lifeboat = "256K"
@@ -81,6 +85,29 @@ guest = "{guest}"
 volume = "{volume}"
 device = "{device}"
 mode = "{mode}"
+"""
+
+SWITCH = """
+[domain.switch]
+serves = ["vif", "net", "netctl"]
+lifeboat = "8M"
+priority = 50
+[connection.switchstore]
+protocol = "xenbus"
+server = "store"
+client = "switch"
+"""
+
+# A card of the machine, and its driver.
+CARD = """
+[domain.{name}]
+image = "{image}"
+device = {{ class = "{model}", index = {index} }}
+priority = 40
+[connection.{name}]
+protocol = "net"
+server = "switch"
+client = "{name}"
 """
 
 XENBUS = ', "xenbus"'
@@ -128,16 +155,55 @@ def virtual(guest_name: str, disks: Sequence[Disk]) -> str:
     )
 
 
+def cards(nets: Sequence[Net]) -> str:
+    """The switch, networks net0, net1, ..., and the drivers nic0, nic1, ... of those that
+    have a card, in this order on the bus."""
+    text = SWITCH
+    seen: dict[str, int] = {}
+    for number, net in enumerate(nets):
+        text += f"[network.net{number}]\nmtu = {net.mtu}\n"
+        if not net.has_card:
+            continue
+        index = seen.setdefault(net.model, 0)
+        seen[net.model] += 1
+        text += f'uplink = "nic{number}"\n' + CARD.format(
+            name=f"nic{number}", image=DRIVERS[net.model], model=net.model, index=index
+        )
+    return text
+
+
+def vif(guest_name: str, net: Net, number: int = 0, index: int = 0, **keys: object) -> str:
+    """A VIF of the guest on network `number`; keys as in the reference, which may replace
+    those that follow from `net`."""
+    given = {"guest": guest_name, "network": f"net{number}", "index": index,
+             "rules": str(net.rules), "queues": net.queues or None, **keys}
+    lines = [f"[vif.{guest_name}-{index}]"]
+    for key, value in given.items():
+        if value is not None:
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            lines.append(f"{key} = {quote(text) if isinstance(value, str) else text}")
+    return "\n".join(lines) + "\n"
+
+
+def vifs(guest_name: str, nets: Sequence[Net]) -> str:
+    """eth0 on net0, and so on."""
+    return "".join(vif(guest_name, net, number, number) for number, net in enumerate(nets))
+
+
 def describe(
     *parts: str, name: str = "test", raw: Optional[str] = None, control: bool = False,
-    disks: Sequence[Disk] = (), store: str = "",
+    disks: Sequence[Disk] = (), store: str = "", nets: Sequence[Net] = (),
 ) -> str:
     """A description: the base, then `parts`. raw: the guest to which the console belongs
-    alone; disks: of the machine; store: more keys of the store."""
+    alone; disks, nets: of the machine; store: more keys of the store."""
     text = BASE.format(name=name, arguments=quote(f"raw={raw}" if raw else ""))
-    text += STORE.format(xenbus=XENBUS if disks else "", more=store)
+    text += STORE.format(xenbus=XENBUS if disks or nets else "", more=store)
     if control:
         text += CONTROL
+    if disks or any(net.has_card for net in nets):
+        text += PCI
     if disks:
         text += physical(disks)
+    if nets:
+        text += cards(nets)
     return text + "".join(parts)

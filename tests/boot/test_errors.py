@@ -42,8 +42,11 @@ class Arguments(unittest.TestCase):
     def test_long_command_line(self) -> None:
         self.refuse("at most 1023 bytes", "--guest", COMMAND, "--cmdline", "x" * 1024)
 
-    def test_vif_comes_later(self) -> None:
-        self.refuse("no network", "--guest", COMMAND, "--vif")
+    def test_vif_options(self) -> None:
+        for options, found in (("driver=ne2k,user", "driver=ne2k"), ("mtu=60", "mtu=60"),
+                               ("queues=0", "queues=0"), ("rules=none.rules", "none.rules"),
+                               ("user=yes", "user=yes"), ("queues=1,,user", '""')):
+            self.refuse(found, "--guest", COMMAND, "--vif", options)
 
     def test_no_such_disk(self) -> None:
         self.refuse("--disk: nowhere.img is no file", "--guest", COMMAND, "--disk", "nowhere.img")
