@@ -211,6 +211,7 @@ static uint32_t transport(struct parse *p) {
  */
 static uint32_t fragment(struct packet *packet, uint32_t at, bool more, uint32_t length) {
 	packet->fragment_offset = (uint16_t)at;
+	packet->fragment_length = (uint16_t)length;
 	packet->fragment_more = more;
 	if (!at && !more) return PACKET_OK;
 	packet->flags |= PACKET_F_FRAGMENT;

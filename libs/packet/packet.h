@@ -97,7 +97,8 @@ struct packet {
 	uint16_t sport, dport; /* this and what follows in the host's byte order */
 	uint16_t icmp, icmp_id;
 	uint32_t fragment_id;
-	uint16_t fragment_offset; /* bytes */
+	uint16_t fragment_offset; /* bytes; so is the next */
+	uint16_t fragment_length; /* of what was divided, in this one: IPv6 headers may be a part */
 	bool fragment_more;
 	uint8_t tcp_flags;
 	uint32_t tcp_seq, tcp_ack;

@@ -147,8 +147,8 @@ bool fw_rules_check(const void *rules, uint32_t size, struct fw_error *error);
 
 /*
  * Puts a new set in the place of the old one, whole or not at all; connections stay. `rules` is
- * copied before it is checked. 0; -EINVAL: error says what; -ENOSPC: too large for these limits, or
- * no set is free.
+ * copied before it is checked. 0; -XEN_EINVAL: error says what; -XEN_ENOSPC: too large for these
+ * limits, or no set is free.
  */
 int fw_swap(struct fw *fw, uint32_t port, uint32_t direction, const void *rules, uint32_t size,
 	    uint64_t now, struct fw_error *error);
