@@ -23,7 +23,7 @@ VERSION = 1  # of what the functions below do
 SUITE = "bookworm"
 PACKAGES = [
     "systemd-sysv", "udev", "dbus", "login", "kmod", "e2fsprogs", "procps", "initramfs-tools",
-    "zstd", "linux-image-amd64",
+    "zstd", "linux-image-amd64", "systemd-resolved", "iproute2", "iputils-ping",
 ]
 PARTITION = "root"
 DISK_BYTES = 2 << 30  # sparse: a third of it is used
@@ -39,9 +39,10 @@ printf 'xen-blkfront\\next4\\n' >"$1/etc/initramfs-tools/modules"
 echo '/dev/xvda / ext4 errors=remount-ro 0 1' >"$1/etc/fstab"
 """
 
-# Who sits at the console is root and has no password. Nothing asks the network by
-# itself, as there is none. An empty machine-id is filled in at the first boot. On a
-# busy machine that emulates, 90 seconds are not enough for udev to find the console.
+# Who sits at the console is root and has no password. Each network device asks for its
+# addresses by DHCP, and no start waits for an answer: there may be no network. Nothing
+# else asks the network by itself. An empty machine-id is filled in at the first boot. On
+# a busy machine that emulates, 90 seconds are not enough for udev to find the console.
 AFTER = """\
 set -e
 echo debian >"$1/etc/hostname"
@@ -54,7 +55,19 @@ done
 mkdir -p "$1/etc/systemd/system.conf.d"
 printf '[Manager]\nDefaultDeviceTimeoutSec=15min\nDefaultTimeoutStartSec=15min\n' \
     >"$1/etc/systemd/system.conf.d/slow.conf"
-rm -f "$1/etc/resolv.conf"
+cat >"$1/etc/systemd/network/dhcp.network" <<'END'
+[Match]
+Type=ether
+
+[Network]
+DHCP=yes
+
+[Link]
+RequiredForOnline=no
+END
+chroot "$1" systemctl -q enable systemd-networkd systemd-resolved
+chroot "$1" systemctl -q disable systemd-networkd-wait-online
+ln -sf ../run/systemd/resolve/stub-resolv.conf "$1/etc/resolv.conf"
 mkdir -p "$1/boot/grub"
 cat >"$1/boot/grub/grub.cfg" <<'END'
 set timeout=0

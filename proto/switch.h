@@ -12,7 +12,8 @@
  * VLANs. A frame inside a network has a VLAN number, 0 where it came without a tag.
  * An access port (vlan) sends and gets frames without tags; inside they have its
  * number. A trunk port has a list of numbers that it may use with tags, and
- * its vlan is that of frames without. An uplink without a list takes all numbers.
+ * its vlan is that of frames without. An uplink that is a trunk without a list takes
+ * all numbers.
  */
 #ifndef PROTO_SWITCH_H
 #define PROTO_SWITCH_H
