@@ -234,9 +234,10 @@ static const struct net_server_ops server_ops = {on_up,    on_down, on_sent, on_
 static uint32_t filters;
 
 static void new_filter(void) {
-	struct net_filter filter = {
-		.flags = NET_FILTER_PROMISCUOUS, .count = ++filters % 9, .moderation_us = filters};
+	struct net_filter filter = {.flags = NET_FILTER_PROMISCUOUS};
 
+	filter.moderation_us = ++filters;
+	filter.count = filters % 9;
 	for (uint32_t i = 0; i < filter.count; i++) filter.address[i].mac[0] = (uint8_t)filters;
 	net_server_filter(&server, &filter);
 }
