@@ -130,8 +130,9 @@ static bool reset_virtio(struct bus *bus, struct bus_entry *e) {
 
 /* 82574 datasheet, 10.2.5.1: receiving off, since not all of them forget that; CTRL.RST. */
 static bool reset_82574(struct bus *bus, struct bus_entry *e) {
-	return class_write(bus, e, 0, 0x100, 4, 0, 0x100, 2, 0) &
-	       class_write(bus, e, 0, 0, 4, 1U << 26, 0, 1U << 26, 0);
+	bool off = class_write(bus, e, 0, 0x100, 4, 0, 0x100, 2, 0);
+
+	return class_write(bus, e, 0, 0, 4, 1U << 26, 0, 1U << 26, 0) && off;
 }
 
 static bool class_reset(struct bus *bus, struct bus_entry *e) {
