@@ -52,14 +52,15 @@ static void put_sum(uint8_t *at, uint16_t sum) { __builtin_memcpy(at, &sum, size
 static int check_headers(struct segment *segment, uint32_t held) {
 	const struct segment_large *large = &segment->large;
 	uint32_t ip = large->ipv6 ? IPV6_HEADER : IPV4_HEADER;
-	const uint8_t *network = segment->bytes + large->network;
-	const uint8_t *tcp = segment->bytes + large->transport;
+	const uint8_t *network;
 
 	if (!large->size || large->network > held || large->transport > held ||
 	    held - large->transport < TCP_HEADER || large->transport < large->network ||
 	    large->transport - large->network < ip)
 		return SEGMENT_BAD;
-	segment->header = large->transport + (uint32_t)(tcp[TCP_OFFSET] >> 4) * 4;
+	network = segment->bytes + large->network;
+	segment->header = large->transport +
+			  (uint32_t)(segment->bytes[large->transport + TCP_OFFSET] >> 4) * 4;
 	if (segment->header > held || segment->header - large->transport < TCP_HEADER)
 		return SEGMENT_BAD;
 	if (large->ipv6) return network[0] >> 4 == 6 ? SEGMENT_OK : SEGMENT_BAD;
