@@ -12,7 +12,8 @@ from typing import Any
 from description import (
     DescriptionError, binary, compile_text, netvalues, networks, rules, schema, switchconfig,
 )
-from launcher.paths import TOP
+from launcher import nets
+from launcher.paths import TOP, Failure
 
 NETWORKS = """
 [domain.console]
@@ -264,3 +265,41 @@ class Networks(unittest.TestCase):
             input=source + "\n".join(checks), capture_output=True, text=True, check=False,
         )
         self.assertEqual(result.returncode, 0, result.stderr)
+
+
+MACHINE = """
+[machine.nets]
+nic1 = { netdev = "user,hostfwd=tcp:127.0.0.1:2222-:22", mac = "52:54:00:00:00:09" }
+nic0 = "tap,ifname=tap0"
+"""
+
+
+class Cards(unittest.TestCase):
+    """What QEMU gets."""
+
+    def test_cards_of_a_description(self) -> None:
+        compiled = compile_here(NETWORKS + MACHINE)
+        cards = nets.attached(compiled, ["nic0=user"])
+        self.assertEqual([(card.netdev, card.model) for card in cards], [
+            ("user", "virtio-net"), ("user,hostfwd=tcp:127.0.0.1:2222-:22", "e1000e"),
+        ])
+        self.assertEqual(nets.qemu_arguments(cards, True), [
+            "-netdev", "user,id=net0", "-device",
+            "virtio-net-pci,iommu_platform=on,disable-legacy=on,netdev=net0,romfile=",
+            "-netdev", "user,id=net1,hostfwd=tcp:127.0.0.1:2222-:22",
+            "-device", "e1000e,netdev=net1,romfile=,mac=52:54:00:00:00:09",
+        ])
+        with self.assertRaisesRegex(Failure, "found nic2, expected .*: nic0 or nic1"):
+            nets.attached(compiled, ["nic2=user"])
+
+    def test_vifs_of_the_command_line(self) -> None:
+        self.assertEqual(nets.parse(""), nets.Net())
+        net = nets.parse("driver=e1000e,mtu=9000,queues=2,socket,connect=127.0.0.1:4000")
+        self.assertEqual(net, nets.Net("socket,connect=127.0.0.1:4000", "e1000e", "", 9000, 2))
+        internal = nets.parse("none")
+        self.assertFalse(internal.has_card)
+        arguments = nets.qemu_arguments([internal, net], False)
+        self.assertEqual(arguments, [
+            "-netdev", "socket,id=net0,connect=127.0.0.1:4000",
+            "-device", "e1000e,netdev=net0,romfile=",
+        ])
