@@ -223,6 +223,13 @@ class Networks(unittest.TestCase):
         other = Config(compile_here('[system]\nname = "other"\n' + NETWORKS)).ports
         self.assertNotEqual(other["two"][8], macs["two"])
 
+    def test_rule_files_of_the_project(self) -> None:
+        files = sorted((TOP / "images" / "rules").glob("*.rules"))
+        self.assertGreaterEqual(len(files), 3)
+        for path in files:
+            self.assertGreater(len(rules.compile_rules(path.read_text(), path.name)),
+                               rules.HEADER.size, path)
+
     def test_a_mistake_in_a_rule_file(self) -> None:
         with self.assertRaises(DescriptionError) as caught:
             compile_here(NETWORKS, (("b.rules", "\nnot a rule at all\n"),))
