@@ -140,7 +140,7 @@ def _on_xen(place: Place, run: Run) -> list[str]:
         "-kernel", str(place.folder / "xen"), "-initrd", f"{kernel},{place.dom0}", "-append",
         f"console=com1 com1=115200,8n1 loglvl=none guest_loglvl=none dom0_mem={DOM0_MIB}M "
         "dom0_max_vcpus=1",
-    ], disk.XEN_CPU)
+    ], disk.XEN_CPU + ",-xsave,-avx,-avx2")
 
 
 START = {"native": _on_native, "xen": _on_xen}

@@ -49,10 +49,14 @@ XEN_PROGRAMS = (
 )
 
 
+def key() -> str:
+    """A name for what is made of these packages."""
+    return hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:12]
+
+
 def _archive() -> Path:
     """All the packages' files, as one tar archive in the cache."""
-    key = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:12]
-    output = cache_dir() / f"bench-{key}.tar"
+    output = cache_dir() / f"bench-{key()}.tar"
     if not output.is_file():
         cache_dir().mkdir(parents=True, exist_ok=True)
         temporary = output.with_suffix(".new")
@@ -142,10 +146,9 @@ def _folders(names: Iterable[str]) -> Iterator[str]:
                 yield parent
 
 
-def make(tree: Tree, programs: Iterable[str], drivers: Mapping[str, Iterable[str]],
-         files: dict[str, bytes]) -> bytes:
-    """An initramfs: BusyBox, programs, modules by what they drive, and files (in bin:
-    executable)."""
+def added(tree: Tree, programs: Iterable[str], drivers: Mapping[str, Iterable[str]],
+          files: dict[str, bytes]) -> bytes:
+    """An archive: programs, modules by what they drive, and files (in bin: executable)."""
     files = dict(files)
     for name in tree.needed(programs):
         files[name] = (tree.root / name).read_bytes()
@@ -160,7 +163,13 @@ def make(tree: Tree, programs: Iterable[str], drivers: Mapping[str, Iterable[str
     for name, data in files.items():
         mode = 0o644 if name.startswith(("drivers/", "etc/", "boot/")) else 0o755
         archive.add(name, stat.S_IFREG | mode, data)
-    return build.busybox_initrd().read_bytes() + archive.finish()  # Linux reads both
+    return archive.finish()
+
+
+def make(tree: Tree, programs: Iterable[str], drivers: Mapping[str, Iterable[str]],
+         files: dict[str, bytes]) -> bytes:
+    """An initramfs: BusyBox, and the same."""
+    return build.busybox_initrd().read_bytes() + added(tree, programs, drivers, files)
 
 
 def mark(folder: Path) -> Path:

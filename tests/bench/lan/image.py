@@ -6,7 +6,8 @@ Xen's tools for its dom0, put together as those of the disk benchmark are
 import tempfile
 from pathlib import Path
 
-from launcher.paths import TOP
+from describe import write_whole
+from launcher.paths import TOP, cache_dir
 from tests.bench.blk import ramdisk
 
 SCRIPTS = TOP / "tests" / "bench" / "lan"
@@ -44,3 +45,13 @@ def dom0(tree: ramdisk.Tree, inner: bytes) -> bytes:
     }
     drivers = {name: list for name, list in DRIVERS.items() if name != "guest"}
     return ramdisk.make(tree, [*ramdisk.XEN_PROGRAMS, "sbin/ethtool"], drivers, files)
+
+
+def iperf() -> bytes:
+    """iperf3 alone, for an initramfs around BusyBox; kept in the cache."""
+    output = cache_dir() / f"iperf3-{ramdisk.key()}.initrd"
+    if not output.is_file():
+        with tempfile.TemporaryDirectory(prefix="tessera.") as name:
+            tree = ramdisk.Tree(Path(name))
+            write_whole(output, ramdisk.added(tree, ["usr/bin/iperf3"], {}, {}))
+    return output.read_bytes()
