@@ -11,7 +11,9 @@
  * counts request up and sends. The server copies all of it before it looks, does
  * it, fills in status, answer_length, the payload and text, then sets done = request
  * and sends. A server that was restarted finds request != done and does it again: each
- * request may be done twice without harm.
+ * request may be done twice without harm. A tap ends with the server: tap_on is 0 then, it
+ * sends, and who wants to go on starts it again. What is in the ring is whole blocks
+ * always, and a stream may have several sections.
  *
  * What a client may do is in the connection's flags.
  */
@@ -74,7 +76,8 @@ struct netctl_page {
 	uint32_t done;
 	uint32_t status, answer_length;
 	uint64_t tap_lost; /* packets that found no room in the tap */
-	uint32_t pad1[10];
+	uint32_t tap_on;   /* 0: never started, stopped, or the server is a new one */
+	uint32_t pad1[9];
 	char text[256]; /* for a person: what was wrong */
 	struct ring_header tap;
 	uint8_t pad2[4096 - 128 - 256 - 128];
