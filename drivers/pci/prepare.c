@@ -45,6 +45,10 @@ static void set_command(struct bus *bus, const struct bus_entry *e, uint32_t val
 	bus_write(bus, e->f.source, PCI_COMMAND, 2, value);
 }
 
+/*
+ * MSI-X is masked, and stays enabled: a device whose own timer is about to send one
+ * need not expect to have it taken away (QEMU's 82574 ends the machine then).
+ */
 static void messages_off(struct bus *bus, const struct bus_entry *e) {
 	uint8_t at = find(e, PCI_CAP_MSI, 14);
 	uint32_t control;
@@ -57,7 +61,7 @@ static void messages_off(struct bus *bus, const struct bus_entry *e) {
 	at = find(e, PCI_CAP_MSIX, 12);
 	if (at) {
 		control = bus_read(bus, e->f.source, at + MSIX_CONTROL, 2);
-		bus_write(bus, e->f.source, at + MSIX_CONTROL, 2, control & ~MSIX_ENABLE);
+		bus_write(bus, e->f.source, at + MSIX_CONTROL, 2, control | MSIX_MASK_ALL);
 	}
 }
 
@@ -137,7 +141,15 @@ static int msix_on(struct bus *bus, struct bus_entry *e, const struct pci_comman
 	return 0;
 }
 
+/* Another kind of interrupt: it would keep a line from working. */
+static void msix_off(struct bus *bus, const struct bus_entry *e) {
+	uint8_t at = find(e, PCI_CAP_MSIX, 12);
+
+	if (at) bus_write(bus, e->f.source, at + MSIX_CONTROL, 2, 0);
+}
+
 static int interrupts_on(struct bus *bus, struct bus_entry *e, const struct pci_command *c) {
+	if (c->irq_kind != PCI_IRQ_MSIX) msix_off(bus, e);
 	switch (c->irq_kind) {
 	case PCI_IRQ_NONE: return 0;
 	case PCI_IRQ_LINE: return e->f.line == 0xff ? -XEN_EINVAL : 0;
