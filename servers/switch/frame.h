@@ -25,7 +25,8 @@
 #define FRAME_PIECES 21U /* the head, and as many as a packet may have slots, and some */
 #define FRAME_HEAD   PACKET_HEADER
 
-#define SW_NONE 0xffffU
+#define SW_NONE   0xffffU
+#define POOL_ZERO 0U /* a page of zeroes, never used for anything else */
 
 struct piece {
 	uint32_t ref;   /* grant of the page, by the sender or by root */
@@ -34,36 +35,32 @@ struct piece {
 	uint16_t offset, length;
 };
 
-#define FRAME_BLANK    1U  /* the transport's checksum is not filled in */
-#define FRAME_VALID    2U  /* it was checked, or need not be */
-#define FRAME_OUTSIDE  4U  /* some pieces are the sender's */
-#define FRAME_FAILED   8U  /* a piece could not be read */
-#define FRAME_BORROWED 16U /* pieces behind the first belong to `owner` */
-#define FRAME_PULLING  32U /* is to be pulled into the pool when all receivers are known */
+#define FRAME_BLANK   1U  /* the transport's checksum is not filled in */
+#define FRAME_VALID   2U  /* it was checked, or need not be */
+#define FRAME_OUTSIDE 4U  /* some pieces are the sender's */
+#define FRAME_FAILED  8U  /* a piece could not be read */
+#define FRAME_KEEP    16U /* is wanted for longer than the round: all of it into the pool */
 
 struct frame {
-	uint16_t next; /* in a list */
 	uint16_t refs;
 	uint16_t port; /* where it came from */
 	uint16_t vlan; /* inside the network */
 	uint8_t flags; /* FRAME_* */
 	uint8_t gso;   /* NET_GSO_* */
 	uint16_t gso_size;
+	uint8_t family;                   /* 4, 6, or 0: not IP */
+	uint16_t network;                 /* where its header begins */
+	uint16_t csum_start, csum_offset; /* with FRAME_BLANK: the transport's */
+	uint16_t header;                  /* bytes of all headers, with GSO */
 	uint32_t length;
-	uint16_t csum_start, csum_offset; /* with FRAME_BLANK */
-	uint16_t header;                  /* bytes of all headers */
-	uint16_t head_length;
 	uint32_t hash;                /* of the flow */
-	uint16_t queue, first, slots; /* requests that it came in */
-	uint16_t owner;
-	uint16_t tagged; /* the same frame with its VLAN tag; SW_NONE: nobody wants one yet */
+	uint16_t queue, first, slots; /* requests that it came in; queue SW_NONE: in none */
+	uint16_t parent;              /* SW_NONE, or whose pieces it has behind its first */
 	uint16_t pieces;
+	uint16_t head_length;
 	uint8_t *head;
+	struct piece tagged; /* the head with a VLAN tag; page SW_NONE: not made yet */
 	struct piece piece[FRAME_PIECES];
-};
-
-struct frame_list {
-	uint16_t first, last;
 };
 
 struct pool {
@@ -86,14 +83,37 @@ void pool_init(void *memory, uint32_t pages, uint16_t domid, uint32_t ref);
 
 static inline uint16_t frame_index(const struct frame *frame) { return (uint16_t)(frame - frames); }
 
+static inline uint8_t *piece_at(const struct piece *piece) {
+	return pool.memory[piece->page] + piece->offset;
+}
+
 /* One reference, no pieces. NULL: all are in use. */
 struct frame *frame_take(void);
+static inline void frame_keep(struct frame *frame) { frame->refs++; }
+/* With the last reference it is free at the next frame_release_dropped(). */
 void frame_drop(struct frame *frame);
-/* A page for the frame, from which `length` bytes are used: its last piece. NULL: none is free. */
-uint8_t *frame_page(struct frame *frame, uint32_t length);
+/* No copy that was asked for is outstanding: what was dropped is free now. */
+void frame_release_dropped(void);
 /* The buffer as the frame's last piece. */
 void frame_buffer(struct frame *frame, uint16_t buffer, uint32_t length);
-/* Pages that a frame of this length takes. */
+/*
+ * A new frame with `length` bytes of memory, at most a page, at its head. NULL: none is free.
+ */
+struct frame *frame_make(uint32_t length);
+/*
+ * Asks for the copies that bring the first `bytes` of a frame into the pool; they are
+ * there after copy_flush(). False: the pool is used up, nothing was asked for.
+ */
+bool frame_pull(struct frame *frame, uint32_t bytes);
+/* The head with its tag: all but the first piece are the same. False: no page for it. */
+bool frame_tag(struct frame *frame);
+/* The frame is larger by a tag there. */
+static inline const struct piece *frame_piece(const struct frame *frame, uint32_t n, bool tagged) {
+	return tagged && !n ? &frame->tagged : &frame->piece[n];
+}
+/* Takes a tag out of the head: bytes 12 to 15 are gone. */
+void frame_untag(struct frame *frame);
+/* Pages that a frame of this length takes, at most. */
 static inline uint32_t frame_page_count(uint32_t length) {
 	return DIV_UP(length, (uint32_t)PAGE_SIZE);
 }
@@ -106,9 +126,5 @@ static inline uint32_t buffer_page(uint16_t buffer) {
 static inline uint32_t buffer_offset(uint16_t buffer) {
 	return buffer % (uint32_t)(PAGE_SIZE / NET_BUFFER) * NET_BUFFER;
 }
-
-static inline void frame_list_init(struct frame_list *list) { list->first = SW_NONE; }
-void frame_list_add(struct frame_list *list, struct frame *frame);
-struct frame *frame_list_take(struct frame_list *list); /* NULL: empty */
 
 #endif

@@ -21,6 +21,7 @@
 #define SERVERS_SWITCH_SWITCH_H
 
 #include "boat.h"
+#include "copy.h"
 #include "drop.h"
 #include "frame.h"
 #include "fw.h"
@@ -36,7 +37,8 @@
 #define SW_QUEUES  BOAT_QUEUES
 #define SW_UPLINKS 4U
 #define SW_GUESTS  NATIVE_MAX_CONNECTIONS /* guest n: of connections[n] */
-#define SW_GROUPS  32U                    /* multicast addresses of one VIF */
+#define VLAN_TAG   4U
+#define SW_GROUPS  32U /* multicast addresses of one VIF */
 
 #define SW_ROUND   64U /* frames taken from VIFs in one round */
 #define SW_ROUNDS  4U  /* before other events are looked at */
@@ -63,8 +65,10 @@ struct queue {
 	uint16_t number; /* among those of its VIF */
 	uint16_t guess;  /* uplink where the last frame went; SW_NONE: to guests */
 	struct ring tx, rx;
-	struct frame_list waiting; /* for buffers */
-	uint32_t waiting_count, waiting_pages;
+	uint16_t condemned; /* requests that have killed the switch twice */
+	/* frames that wait for buffers: a ring */
+	uint16_t waiting[SW_WAITING];
+	uint32_t waiting_first, waiting_count, waiting_pages;
 };
 
 enum vif_state {
@@ -74,6 +78,7 @@ enum vif_state {
 	VIF_OPEN,    /* backend InitWait: for the frontend */
 	VIF_READING, /* the frontend's keys are being read */
 	VIF_LIVE,    /* Connected */
+	VIF_ENDING,  /* its rings are let go at the end of this wake-up */
 	VIF_CLOSED   /* backend Closed; opens when the frontend begins anew */
 };
 
@@ -120,16 +125,24 @@ struct vif {
 	bool broken;        /* it has broken the protocol */
 };
 
+struct pending {
+	uint16_t frame;
+	bool tagged;
+};
+
 struct uplink {
 	const struct native_connection *connection;
+	uint32_t port;
 	struct net_server net;
-	bool usable, published;
-	bool full;       /* something waits for room */
-	uint32_t window; /* capability; 0: none */
+	uint32_t window; /* capability; 0: none, and it is not served */
 	uint32_t first, slots;
-	uint32_t posted;
-	uint64_t waiting; /* VIFs that wait for room */
-	uint16_t frame[NET_TX_TAGS];
+	bool up, changed;    /* mapped and in session; something is to be published */
+	uint64_t down_since; /* 0: it is up */
+	uint64_t waiting;    /* VIFs that wait for room */
+	uint32_t words;      /* of the ring, by what is in the card */
+	uint32_t pending_count, pending_words;
+	struct pending pending[NET_TX_TAGS]; /* until the round's copies are done */
+	uint16_t frame[NET_TX_TAGS];         /* in the card; SW_NONE: this tag is free */
 	uint16_t buffer[NET_RX_TAGS];
 	uint64_t address[POOL_PAGES]; /* of the pool's pages, for the card */
 };
@@ -142,7 +155,7 @@ struct port {
 	uint16_t uplink; /* index, with SWITCH_PORT_UPLINK */
 	uint32_t learned;
 	struct boat_port *count; /* in the lifeboat */
-	const uint16_t *vlans;
+	uint64_t member[64];     /* VLANs with tags, a bit each */
 	struct vif vif;
 };
 
@@ -155,6 +168,7 @@ struct network {
 	const char *name;
 	uint32_t mtu;
 	uint64_t ports; /* one bit each */
+	uint32_t uplinks;
 };
 
 struct switch_server {
@@ -169,6 +183,8 @@ struct switch_server {
 	struct uplink uplink[SW_UPLINKS];
 	struct guest guest[SW_GUESTS];
 	struct fw fw;
+	uint64_t limited; /* VIFs that are to be looked at next time */
+	uint32_t held;    /* uplinks that use a predecessor's pages: one bit each */
 	uint64_t ready;   /* VIFs whose transmit rings are to be looked at: one bit each */
 	uint64_t starved; /* VIFs for which frames wait that have posted buffers since */
 	uint64_t dirty;   /* VIFs with staged answers */
@@ -215,10 +231,13 @@ void config_apply(const struct switch_config *config);
 
 /* --- tx.c --- */
 
-/* Takes up to `limit` frames from a queue into the round. How many; < limit: no more now. */
-uint32_t tx_take(struct queue *queue, uint32_t limit);
-/* The guest may tell of new requests. True: there are some already. */
-bool tx_sleep(struct queue *queue);
+enum tx_taken {
+	TX_EMPTY,   /* the guest will tell when there is more */
+	TX_BLOCKED, /* something has to happen first */
+	TX_TAKEN    /* a packet; *taken NULL: it ends here */
+};
+/* Takes one packet; its head is there after copy_flush(). */
+enum tx_taken tx_take(struct queue *queue, struct frame **taken, uint32_t *cost);
 /* The frame could not be read: so says the answer. */
 void tx_fail(const struct frame *frame);
 
@@ -226,6 +245,8 @@ void tx_fail(const struct frame *frame);
 
 /* To the guest's buffers, or into the queue of those that wait, or dropped and counted. */
 void rx_give(struct port *port, struct frame *frame);
+/* Its buffer could not be written. */
+void rx_refuse(struct queue *queue, uint32_t index);
 /* Frames that wait get their buffers, as far as there are some. */
 void rx_feed(struct port *port);
 /* None of them will. */
@@ -233,14 +254,18 @@ void rx_forget(struct queue *queue);
 
 /* --- answer.c --- */
 
+/* Requests that can be taken now. With impossible indices the VIF is taken away. */
+uint32_t queue_available(struct queue *queue, struct ring *ring);
+/* The guest may tell when there are `count` new requests. True: there are already. */
+bool queue_sleep(struct ring *ring, uint32_t count);
 /* Shows guests all staged answers; one event for each ring. */
 void answer_all(void);
 /* A VIF's rings are mapped: goes on where a predecessor stood (adopt), or begins. */
 void answer_connect(struct port *port, bool adopt);
 /* What a predecessor left for it is void. */
 void answer_forget(uint32_t port);
-/* A round begins to take from this queue; ends for all. */
-void round_begin(struct queue *queue, uint32_t count);
+/* A round takes so many requests more from this queue; ends for all. */
+void round_begin(struct queue *queue, uint32_t slots);
 void round_end(void);
 
 /* --- forward.c --- */
@@ -259,20 +284,40 @@ void address_forget(uint32_t port);
 
 /* --- uplink.c --- */
 
-/* NULL: it serves; else what is wrong. */
-const char *uplink_open(struct uplink *uplink, uint32_t port);
+/* NULL: it serves, or its device is not there; else what is wrong. */
+const char *uplink_open(struct uplink *uplink);
 /* There is room for a frame of this length; false: the VIF will be ready when there is. */
 bool uplink_room(struct uplink *uplink, uint32_t bytes, uint32_t port);
 /* The frame is sent when its pages are in the pool. */
 void uplink_give(struct port *port, struct frame *frame);
-/* After the round's copies: to the card. */
+/* After the round's copies: to the cards. */
 void uplink_flush(void);
-void uplink_filter(void);
+/* Frames that cards have received since; at most `count`. */
+uint32_t uplink_take(struct frame **taken, uint32_t count);
+/*
+ * A predecessor's cards may still read and write its pages: until all have begun a new
+ * session, or cannot any more, nobody uses the pool.
+ */
+void uplink_hold(void);
+bool uplink_held(void);
+/* At the end of a wake-up: buffers, news for drivers, who waits for one that is away. */
+void uplink_publish(void);
+/* What the cards of a network let in. */
+void uplink_filter(uint32_t network);
+
+/* --- offload.c --- */
+
+/* The frame asks for more than a receiver with these features (NET_TX_*) can do. */
+bool offload_wants(const struct frame *frame, uint32_t features);
+/* It is done in software when all of the frame is in the pool; then it is given again. */
+void offload_later(struct port *port, struct frame *frame);
+/* After the round's copies. True: frames were given, and there are copies again. */
+bool offload_run(void);
 
 /* --- share.c --- */
 
-/* Takes a round's frames, VIF by VIF. True: there may be more. */
-bool share_take(void);
+/* Takes a round's frames, VIF by VIF, at most `most`. How many. */
+uint32_t share_take(struct frame **round, uint32_t most);
 
 /* --- state.c --- */
 
@@ -280,6 +325,8 @@ void vif_present(uint16_t guest, uint32_t incarnation);
 /* Nothing of the guest is left here. */
 bool vif_gone(uint16_t guest);
 void vif_leave(uint16_t guest);
+/* Rings that are not used any more are let go. */
+void vif_endings(void);
 void vif_settle(void);
 void vif_break(struct port *port, const char *why);
 void vif_store_ready(void);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One wake-up, whatever caused it: handlers of events only note what has happened, and
+ * when all have run, the pump does everything once. In rounds, each of so many frames:
+ *
+ *   take (heads are asked for) -> copy -> judge, give (bodies are asked for) -> copy -> cards
+ *
+ * and at the end guests and drivers are told, each once.
+ */
+#include "switch.h"
+
+#include "libs/control/control.h"
+#include "libs/event/event.h"
+#include "libs/rt/time.h"
+
+#define PUMP_PORT 0U /* never a channel: an event of our own */
+#define INCOMING  128U
+
+static struct event_timer timer = {.handler = pump};
+
+void pump_soon(void) {
+	event_handle(PUMP_PORT, pump, NULL);
+	event_again(PUMP_PORT);
+}
+
+static void feed(void) {
+	for (uint64_t bits = sw.starved; bits; bits &= bits - 1)
+		rx_feed(&sw.port[__builtin_ctzll(bits)]);
+}
+
+/* False: there was nothing. */
+static bool one_round(void) {
+	static struct frame *round[SW_ROUND + INCOMING];
+	uint32_t received = uplink_take(round, INCOMING);
+	uint32_t count = received + share_take(round + received, SW_ROUND);
+
+	if (count > received) copy_flush();
+	for (uint32_t i = 0; i < count; i++) forward(round[i]);
+	for (uint32_t i = 0; i < count; i++) frame_drop(round[i]);
+	copy_flush();
+	uplink_flush();
+	while (offload_run()) {
+		copy_flush();
+		uplink_flush();
+	}
+	return count;
+}
+
+/* True: there is more. */
+static bool rounds(void) {
+	for (uint32_t i = 0; i < SW_ROUNDS; i++)
+		if (!one_round()) return false;
+	return true;
+}
+
+void pump(void *context) {
+	bool more = false;
+
+	(void)context;
+	sw.now = time_now();
+	sw.deadline = 0;
+	sw.ready |= sw.limited;
+	sw.limited = 0;
+	if (!uplink_held()) {
+		feed();
+		more = rounds();
+		/* Dropped without a round. */
+		copy_flush();
+	}
+	answer_all();
+	round_end();
+	uplink_publish();
+	if (sw.endings) vif_endings();
+	if (more) pump_soon();
+	/* The timer is moved only forward: one that fires early costs less than a hypercall each.
+	 */
+	if (sw.deadline && (!timer.deadline || sw.deadline < timer.deadline))
+		event_timer_arm(&timer, sw.deadline);
+}
