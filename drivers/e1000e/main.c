@@ -224,8 +224,8 @@ static void bring_up(void) {
 
 static void go_online(void) {
 	struct net_card is = {
-		.features = NET_TX_CSUM4 | NET_TX_CSUM6 | NET_TX_TSO4 | NET_TX_TSO6 |
-			    NET_TX_TSO_BARE | NET_RX_CSUM,
+		.features =
+			NET_TX_CSUM4 | NET_TX_CSUM6 | NET_TX_TSO4 | NET_TX_TSO_BARE | NET_RX_CSUM,
 		.mtu = E1000E_MTU,
 		.queues = 1,
 	};

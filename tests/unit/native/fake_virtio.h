@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A virtio block device in host memory: registers as virtio_io sees them, queues
- * at the addresses it is told (host pointers), and a disk that remembers. It works
- * only when fake_run() is called, and can be told to lie.
+ * A virtio device in host memory: registers as virtio_io sees them, queues at the
+ * addresses it is told (host pointers), and a disk that remembers. It works only when
+ * fake_run() is called, and can be told to lie. Tests of other devices than disks take
+ * requests out of the queues themselves.
  */
 #ifndef TESTS_UNIT_FAKE_VIRTIO_H
 #define TESTS_UNIT_FAKE_VIRTIO_H
@@ -12,7 +13,7 @@
 #include "libs/virtio/virtio.h"
 
 #define FAKE_SECTORS 4096U
-#define FAKE_QUEUES  8U
+#define FAKE_QUEUES  16U
 
 struct fake_queue {
 	uint16_t size, vector, enabled;
@@ -25,7 +26,7 @@ struct fake_queue {
 static struct {
 	uint64_t offers, accepted;
 	uint32_t feature_select, driver_select;
-	uint16_t queue_select;
+	uint16_t queue_select, config_vector;
 	uint8_t status, generation;
 	struct fake_queue queue[FAKE_QUEUES];
 	uint16_t queue_count, queue_size;
@@ -54,6 +55,7 @@ static uint32_t fake_common_read(uint32_t at) {
 	const struct fake_queue *q = fake_selected();
 
 	switch (at) {
+	case 16: return fake.refuses_vectors ? VIRTIO_NO_VECTOR : fake.config_vector;
 	case 4: return (uint32_t)(fake.offers >> (fake.feature_select ? 32 : 0));
 	case 18: return fake.queue_count;
 	case 20: return fake.status;
@@ -99,7 +101,7 @@ static void fake_write(void *context, unsigned region, uint32_t at, unsigned wid
 	case 0: fake.feature_select = value; break;
 	case 8: fake.driver_select = value; break;
 	case 12: fake_half(&fake.accepted, fake.driver_select, value); break;
-	case 16: CHECK(value == VIRTIO_NO_VECTOR); break;
+	case 16: fake.config_vector = (uint16_t)value; break;
 	case 20: fake_set_status((uint8_t)value); break;
 	case 22: fake.queue_select = (uint16_t)value; break;
 	case 24: q->size = (uint16_t)value; break;
