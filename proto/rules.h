@@ -86,7 +86,7 @@ struct rules_rule {
 	uint16_t mirror;                     /* with RULES_MIRROR: index of rules_port */
 	uint32_t burst;                      /* the bucket's size, in tokens */
 	struct rules_list list[RULES_LISTS]; /* by number of the condition's bit */
-	uint64_t rate;                       /* tokens per 1000 seconds */
+	uint64_t rate;                       /* tokens per hour */
 };
 
 /* SMAC, DMAC: rules_mac. SRC, DST: rules_prefix. The others: rules_range. */

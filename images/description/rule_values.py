@@ -39,9 +39,10 @@ ICMP6_TYPES = {
 }
 STATES = {"new": 1, "established": 2, "related": 4, "invalid": 8, "untracked": 16}
 TCP_FLAGS = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32}
-TIMES = {"second": 1000, "minute": 1000 / 60, "hour": 1000 / 3600}
+TIMES = {"second": 3600, "minute": 60, "hour": 1}
 SIZES = {"bytes": 1, "kbytes": 1 << 10, "mbytes": 1 << 20}
-MAX_RATE, MAX_BURST = 10**15, 10**7
+MAX_RATE, MAX_BURST = 3600 * 10**12, 4 * 10**6
+MAX_FILL = 10**9  # seconds until a bucket is full
 
 Range = tuple[int, int]
 Prefix = tuple[int, bytes, int]  # family, 16 bytes, bits
@@ -159,11 +160,11 @@ def tcp_flags(word: str) -> tuple[int, int]:
 
 
 def rate(amount: int, unit: str) -> tuple[int, bool]:
-    """'second' or 'kbytes/second': tokens per 1000 seconds, and whether they are bytes."""
+    """'second' or 'kbytes/second': tokens per hour, and whether they are bytes."""
     size, slash, time = unit.rpartition("/")
     if time not in TIMES or (slash and size not in SIZES):
         raise Wrong("N/second, N/minute, N/hour or N kbytes/second (bytes, mbytes)")
-    tokens = int(amount * SIZES.get(size, 1) * TIMES[time])
+    tokens = amount * SIZES.get(size, 1) * TIMES[time]
     if not 1 <= tokens <= MAX_RATE:
         raise Wrong("a rate that is not 0, and not above 10^12 in a second")
     return tokens, bool(slash)

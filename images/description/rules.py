@@ -36,7 +36,9 @@ FAMILIES = ("ip", "ip6", "arp")
 SHORT = ("tcp", "udp", "icmp", "icmp6")
 OPTIONS = (*CONDITIONS, *FAMILIES, *SHORT, "dhcp", "neighbour", "log", "mirror")
 
-_TOKEN = re.compile(r"(?P<skip>[ \t\r]+|#[^\n]*)|(?P<end>\n)|(?P<mark>!=|[{},=])|(?P<word>[^\s{},=#!]+)")
+_TOKEN = re.compile(
+    r"(?P<skip>[ \t\r]+|#[^\n]*)|(?P<end>\n)|(?P<mark>!=|[{},=])|(?P<word>[^\s{},=#!]+)"
+)
 _NAME = re.compile(r"[a-z][a-z0-9_.-]{0,30}")
 
 
@@ -342,7 +344,7 @@ class _Parser:
             raise _Mistake(token, str(wrong)) from wrong
         rule.flags |= BYTES if in_bytes else 0
         # What comes in a tenth of a second, and a packet at least, may come at once.
-        burst = max(rule.rate // 10000, 65550 if in_bytes else 5)
+        burst = max(rule.rate // 36000, 65550 if in_bytes else 5)
         if self.taken("burst"):
             token = self.take()
             if not re.fullmatch(r"\d{1,9}", token.text):
@@ -353,6 +355,8 @@ class _Parser:
             if not 1 <= burst <= values.MAX_BURST:
                 raise _Mistake(token, f"from 1 to {values.MAX_BURST}")
         rule.burst = min(burst, values.MAX_BURST)
+        if rule.burst * 3600 >= values.MAX_FILL * rule.rate:
+            raise _Mistake(token, "a burst that is there again within years")
         rule.add("limit", negate=over)
 
     def check(self, rule: Rule, token: Token) -> None:

@@ -8,8 +8,9 @@
 
 #define ALL_CONDITIONS ((1U << RULES_CONDITIONS) - 1)
 #define ALL_STATES     (RULES_NEW | RULES_ESTABLISHED | RULES_RELATED | RULES_INVALID | RULES_UNTRACKED)
-#define MAX_BURST      10000000U
-#define MAX_RATE       1000000000000000ULL
+#define MAX_BURST      4000000U
+#define MAX_RATE       3600000000000000ULL /* 10^12 in a second */
+#define MAX_FILL       (1ULL << 60)        /* ns until a bucket is full: years */
 
 static const char *array_wrong(const struct rules_header *header, uint32_t offset, uint32_t count,
 			       uint32_t record, uint32_t most) {
@@ -114,7 +115,9 @@ static const char *limit_wrong(const struct rules_rule *r) {
 		return r->rate || r->burst || r->flags & RULES_BYTES ? "a rate without a limit"
 								     : NULL;
 	if (!r->rate || r->rate > MAX_RATE) return "a rate that is 0 or too high";
-	return r->burst && r->burst <= MAX_BURST ? NULL : "a burst that is 0 or too large";
+	if (!r->burst || r->burst > MAX_BURST) return "a burst that is 0 or too large";
+	return r->burst * 3600 * FW_SECOND / r->rate < MAX_FILL ? NULL
+								: "a burst that takes too long";
 }
 
 static const char *rule_wrong(const struct rules_header *h, const struct rules_rule *r,

@@ -11,8 +11,8 @@
  */
 #include "fw_state.h"
 
-#define EPOCH        (1ULL << 61)
-#define PER_THOUSAND (1000 * FW_SECOND) /* rates are per 1000 seconds */
+#define EPOCH (1ULL << 61)
+#define HOUR  (3600 * FW_SECOND) /* rates are per hour */
 
 static bool in_ranges(const struct rules_header *header, struct rules_list list, uint32_t value) {
 	const struct rules_range *range =
@@ -54,9 +54,7 @@ static bool in_macs(const struct rules_header *header, struct rules_list list,
 	return false;
 }
 
-static uint64_t depth(const struct rules_rule *rule) {
-	return rule->burst * PER_THOUSAND / rule->rate;
-}
+static uint64_t depth(const struct rules_rule *rule) { return rule->burst * HOUR / rule->rate; }
 
 uint64_t fw_bucket_full(const struct rules_rule *rule, uint64_t now) {
 	return rule->match & RULES_LIMIT ? EPOCH + now - depth(rule) : 0;
@@ -73,7 +71,7 @@ static bool within_limit(const struct rules_rule *rule, struct fw_live *live,
 	uint64_t tokens = rule->flags & RULES_BYTES ? frame->packet->total : 1;
 	uint64_t spent = live->spent > full ? live->spent : full;
 
-	spent += tokens * PER_THOUSAND / rule->rate;
+	spent += tokens * HOUR / rule->rate;
 	if (spent > EPOCH + frame->now) return false;
 	live->spent = spent;
 	return true;
