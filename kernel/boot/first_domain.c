@@ -51,11 +51,10 @@ static void *pfn_to_virt(u64 pfn) { return mfn_to_virt(layout.mfn + pfn); }
 static u64 pfn_to_va(u64 pfn) { return NATIVE_VIRT_BASE + pfn * PAGE_SIZE; }
 
 static const struct native_image *check_image(const struct boot_module_range *module) {
-	const struct native_image *image;
 	u64 base = NATIVE_VIRT_BASE;
 
 	if (!module) boot_refuse("the boot loader gave no module named root");
-	image = boot_physical(module->start, module->size);
+	const struct native_image *image = boot_physical(module->start, module->size);
 	if (!image) boot_refuse("the module root lies above 4 GiB");
 	if (module->size < sizeof(*image) || image->magic != NATIVE_MAGIC)
 		boot_refuse("the module root is not a native image");

@@ -53,7 +53,6 @@ static void report_machine(void) {
 /* On the CPU's own stack, in the final address space. */
 NORETURN static void boot_on_cpu_area(void) {
 	struct cpu *cpu = this_cpu();
-	struct domain *root;
 
 	descriptors_init_cpu(cpu);
 	fpu_init();
@@ -65,7 +64,7 @@ NORETURN static void boot_on_cpu_area(void) {
 	plan_init(cpu, paddr_to_virt(boot_alloc(DIV_UP(plan_memory(), PAGE_SIZE))));
 	smp_start(&params);
 	report_machine();
-	root = first_domain(&params);
+	struct domain *root = first_domain(&params);
 	first_domain_equip(root, &params, memory_finish());
 	domain_unpause(root);
 	exit_to_guest();

@@ -86,11 +86,11 @@ static const char *add_module(struct boot_params *params, u32 start, u32 end, pa
  * whole pages count.
  */
 static const char *add_memory(struct boot_params *params, const struct map_entry *e, bool ram) {
-	paddr_t start = e->address, end;
+	paddr_t start = e->address;
 
 	if (start > ~0UL - PAGE_SIZE || e->length > ~0UL - PAGE_SIZE - start)
 		return ram && e->type == MAP_RAM ? "the memory map is inconsistent" : NULL;
-	end = start + e->length;
+	paddr_t end = start + e->length;
 	if (ram && e->type == MAP_RAM) {
 		start = ROUND_UP(start, PAGE_SIZE);
 		end = ROUND_DOWN(end, PAGE_SIZE);
@@ -130,14 +130,14 @@ static const char *parse_map(struct boot_params *params, paddr_t at, paddr_t end
 static const char *parse1(struct boot_params *params, paddr_t address) {
 	struct multiboot1_info info;
 	struct multiboot1_module m;
-	const char *error;
 
 	if (!fetch(&info, address, sizeof(info)) || !(info.flags & MULTIBOOT1_HAS_MAP))
 		return "the boot loader gives no memory map";
 	if (info.flags & MULTIBOOT1_HAS_CMDLINE)
 		copy_string(params->command_line, sizeof(params->command_line), info.cmdline,
 			    STRING_MAX);
-	error = parse_map(params, info.mmap_addr, (paddr_t)info.mmap_addr + info.mmap_length, 4, 0);
+	const char *error =
+		parse_map(params, info.mmap_addr, (paddr_t)info.mmap_addr + info.mmap_length, 4, 0);
 	if (!(info.flags & MULTIBOOT1_HAS_MODULES)) return error;
 	for (u32 i = 0; !error && i < info.mods_count; i++)
 		error = fetch(&m, info.mods_addr + i * sizeof(m), sizeof(m))

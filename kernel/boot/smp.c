@@ -59,8 +59,6 @@ void smp_main(void) {
 }
 
 static bool start(u32 id, u32 apic_id, paddr_t page) {
-	u64 end;
-
 	memory_add_cpu(id);
 	plan_init(cpu_by_id(id), paddr_to_virt(boot_alloc(DIV_UP(plan_memory(), PAGE_SIZE))));
 	smp_stack = (u64)cpu_by_id(id) - CPU_AREA_STRUCT + CPU_AREA_STACK_TOP;
@@ -70,7 +68,7 @@ static bool start(u32 id, u32 apic_id, paddr_t page) {
 		lapic_send_startup(apic_id, page);
 		wait_ns(STARTUP_DELAY);
 	}
-	for (end = time_now() + PATIENCE; atomic_load(&arrived) != id + 1; cpu_relax())
+	for (u64 end = time_now() + PATIENCE; atomic_load(&arrived) != id + 1; cpu_relax())
 		if (time_now() > end) return false;
 	return true;
 }

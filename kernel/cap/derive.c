@@ -129,13 +129,12 @@ static bool narrow(const struct cap *src, struct cap *value, u64 first, u64 coun
 
 int cap_derive(struct cap *src, struct domain *holder, u64 dst, u64 rights, u64 first, u64 count) {
 	struct cap value = *src;
-	struct cap *slot;
 	int error;
 
 	if (!(src->rights & RIGHT_COPY) || src->type == CAP_MEMORY) return -EPERM;
 	if ((rights & ~(u64)src->rights) || !rights || !narrow(src, &value, first, count))
 		return -EINVAL;
-	slot = cap_empty_slot(holder, dst, &error);
+	struct cap *slot = cap_empty_slot(holder, dst, &error);
 	if (!slot) return error;
 	if (src->depth >= CAP_MAX_DEPTH) return -E2BIG;
 	value.rights = (u16)rights;
@@ -155,11 +154,10 @@ static inline bool is_pinned(const struct cap *cap) {
 }
 
 long cap_op_move(struct invocation *in) {
-	struct cap *dst;
 	int error;
 
 	if (is_pinned(in->cap)) return -EBUSY;
-	dst = cap_empty_slot(in->caller, in->arg[0], &error);
+	struct cap *dst = cap_empty_slot(in->caller, in->arg[0], &error);
 	if (!dst) return error;
 	cap_move(dst, in->cap);
 	return 0;

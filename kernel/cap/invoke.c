@@ -84,21 +84,18 @@ static struct cap *find(struct domain *caller, u64 slot, const struct operation 
 long do_capability_op(u64 operation, u64 slot, u64 a1, u64 a2, u64 a3, u64 a4) {
 	struct vcpu *v = current_vcpu();
 	struct invocation in = {.caller = v->domain, .arg = {a1, a2, a3, a4}};
-	const struct operation *op;
-	unsigned i;
 	int error;
-	long r;
 
 	if (operation >= sizeof(operations) / sizeof(operations[0]) ||
 	    !operations[operation].handler)
 		return -EINVAL;
-	op = &operations[operation];
-	for (i = op->arguments; i < 4; i++)
+	const struct operation *op = &operations[operation];
+	for (unsigned i = op->arguments; i < 4; i++)
 		if (in.arg[i]) return -EINVAL;
 	budget_begin(v);
 	lock_take(&tree_lock);
 	in.cap = find(in.caller, slot, op, &error);
-	r = in.cap ? op->handler(&in) : error;
+	long r = in.cap ? op->handler(&in) : error;
 	lock_drop(&tree_lock);
 	return r == -ERESTART ? hypercall_restart() : r;
 }

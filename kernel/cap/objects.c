@@ -34,7 +34,6 @@ static u64 vcpu_run_ns(const struct vcpu *v) {
 long domain_op_info(struct invocation *in) {
 	struct domain *d = in->cap->domain;
 	struct domain_info info = {0};
-	u32 i;
 
 	lock_take(&d->lock);
 	info.domid = d->id;
@@ -54,7 +53,7 @@ long domain_op_info(struct invocation *in) {
 	string_copy(info.name, d->name, sizeof(info.name));
 	info.shared_info_mfn = virt_to_mfn(d->shared);
 	info.grant_mfn = virt_to_mfn(d->grant_entries);
-	for (i = 0; i < d->max_vcpus; i++) info.run_ns += vcpu_run_ns(d->vcpus[i]);
+	for (u32 i = 0; i < d->max_vcpus; i++) info.run_ns += vcpu_run_ns(d->vcpus[i]);
 	return copy_to_guest(in->arg[0], &info, sizeof(info));
 }
 
@@ -102,10 +101,9 @@ long domain_op_offer(struct invocation *in) {
 
 long domain_op_connect(struct invocation *in) {
 	struct domain *a = in->cap->domain;
-	struct cap *other;
 	int error;
 
-	other = cap_lookup(in->caller, in->arg[1], CAP_DOMAIN, RIGHT_CONTROL, &error);
+	struct cap *other = cap_lookup(in->caller, in->arg[1], CAP_DOMAIN, RIGHT_CONTROL, &error);
 	if (!other) return error;
 	if (in->arg[0] >= a->event_ports || in->arg[2] >= other->domain->event_ports)
 		return -EINVAL;
@@ -154,13 +152,11 @@ long domain_op_watch(struct invocation *in) {
 
 long domain_op_vcpu(struct invocation *in) {
 	const struct vcpu *v = domain_vcpu(in->cap->domain, in->arg[0]);
-	const struct regs *r;
-	struct domain_vcpu out;
 
 	if (!v) return -ENOENT;
 	if (v->runstate.state == RUNSTATE_running) return -EBUSY;
-	r = &v->regs;
-	out = (struct domain_vcpu){
+	const struct regs *r = &v->regs;
+	struct domain_vcpu out = (struct domain_vcpu){
 		.rip = r->rip,
 		.rflags = r->rflags,
 		.rsp = r->rsp,
@@ -199,7 +195,6 @@ static inline bool in_range(const struct cap *cap, u64 n) {
 long irq_op_bind(struct invocation *in) {
 	u64 gsi = in->arg[0], port = in->arg[1], flags = in->arg[2];
 	bool level, low;
-	int r;
 
 	if (flags & ~(u64)(IRQ_LEVEL | IRQ_LOW | IRQ_ISA) || port >= in->caller->event_ports)
 		return -EINVAL;
@@ -209,7 +204,7 @@ long irq_op_bind(struct invocation *in) {
 		flags = (level ? IRQ_LEVEL : 0) | (low ? IRQ_LOW : 0);
 	}
 	if (!in_range(in->cap, gsi)) return -EINVAL;
-	r = irq_bind(in->caller, (u32)gsi, (u32)port, (u32)flags);
+	int r = irq_bind(in->caller, (u32)gsi, (u32)port, (u32)flags);
 	if (r >= 0) in->cap->flags |= CAP_F_ENABLED;
 	return r;
 }
@@ -221,10 +216,9 @@ long irq_op_acknowledge(struct invocation *in) {
 
 long irq_op_message(struct invocation *in) {
 	struct irq_message message;
-	int r;
 
 	if (!in_range(in->cap, in->arg[0]) || in->arg[1] >> 16) return -EINVAL;
-	r = irq_message((u32)in->arg[0], (u32)in->arg[1], &message);
+	int r = irq_message((u32)in->arg[0], (u32)in->arg[1], &message);
 	return r ? r : copy_to_guest(in->arg[2], &message, sizeof(message));
 }
 
@@ -233,11 +227,10 @@ long irq_op_message(struct invocation *in) {
 long ioports_op_enable(struct invocation *in) {
 	struct domain *d = in->caller;
 	struct cap *cap = in->cap;
-	u32 i;
 
 	if (cap->flags & CAP_F_ENABLED) return 0;
 	if (cap->count > 0xffff) return -EINVAL; /* all ports at once: derive what is needed */
-	for (i = 0; i < DOMAIN_MAX_PORT_RANGES; i++) {
+	for (u32 i = 0; i < DOMAIN_MAX_PORT_RANGES; i++) {
 		if (d->ports[i].count) continue;
 		d->ports[i].first = (u16)cap->first;
 		d->ports[i].count = (u16)cap->count;
@@ -250,9 +243,8 @@ long ioports_op_enable(struct invocation *in) {
 
 static void ioports_disable(const struct cap *cap) {
 	struct domain *d = cap->holder;
-	u32 i;
 
-	for (i = 0; i < DOMAIN_MAX_PORT_RANGES; i++) {
+	for (u32 i = 0; i < DOMAIN_MAX_PORT_RANGES; i++) {
 		if (d->ports[i].first != cap->first || d->ports[i].count != cap->count) continue;
 		d->ports[i].first = d->ports[i].count = 0;
 		descriptors_ports_changed(d);
@@ -265,10 +257,9 @@ static void ioports_disable(const struct cap *cap) {
 long console_op_read(struct invocation *in) {
 	char text[CONSOLE_READ_MAX];
 	u64 position;
-	size_t n;
 
 	if (copy_from_guest(&position, in->arg[2], sizeof(position))) return -EFAULT;
-	n = log_read(text, MIN(in->arg[1], sizeof(text)), &position);
+	size_t n = log_read(text, MIN(in->arg[1], sizeof(text)), &position);
 	if (copy_to_guest(in->arg[0], text, n) ||
 	    copy_to_guest(in->arg[2], &position, sizeof(position)))
 		return -EFAULT;
@@ -283,14 +274,14 @@ long console_op_read(struct invocation *in) {
 /* Every line carries the domain's name, and nothing in it drives a terminal. */
 long console_op_write(struct invocation *in) {
 	char text[CONSOLE_WRITE_MAX + 1];
-	u64 size = in->arg[1], i;
+	u64 size = in->arg[1];
 	char *line = text;
 
 	if (size > CONSOLE_WRITE_MAX) return -EINVAL;
 	if (copy_from_guest(text, in->arg[0], size)) return -EFAULT;
 	if (size && text[size - 1] == '\n') size--;
 	text[size] = '\n';
-	for (i = 0; i <= size; i++) {
+	for (u64 i = 0; i <= size; i++) {
 		if (text[i] == '\n') {
 			text[i] = '\0';
 			printf("%s: %s\n", in->caller->name, line);

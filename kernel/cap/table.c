@@ -17,13 +17,11 @@ struct lock tree_lock;
 _Static_assert(offsetof(struct cap, first) == sizeof(u64), "the head of a capability is one word");
 
 struct cap *cap_lookup(struct domain *d, u64 slot, u32 type, u32 rights, int *error) {
-	struct cap *cap;
-
 	if (slot == 0 || slot >= d->cap_slots || d->caps[slot].type == CAP_NONE) {
 		*error = -EBADF;
 		return NULL;
 	}
-	cap = &d->caps[slot];
+	struct cap *cap = &d->caps[slot];
 	if (cap->type != type || (cap->rights & rights) != rights) {
 		*error = -EPERM;
 		return NULL;
@@ -95,9 +93,8 @@ struct domain *cap_resolve_domid(struct domain *caller, u16 domid, u32 rights, i
 
 bool cap_covers(struct domain *d, u32 type, u64 first, u64 count, u32 rights) {
 	struct cap copy;
-	u32 slot;
 
-	for (slot = 1; slot < d->cap_slots; slot++) {
+	for (u32 slot = 1; slot < d->cap_slots; slot++) {
 		const struct cap *cap = &d->caps[slot];
 
 		if (cap->type != type) continue;

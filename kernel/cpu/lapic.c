@@ -50,12 +50,12 @@ static void lapic_write(u32 reg, u32 value) {
 
 /* Against the TSC, whose rate time_init has measured. */
 static void calibrate(void) {
-	u64 start, elapsed;
+	u64 elapsed;
 	u32 ticks;
 
 	lapic_write(REG_LVT_TIMER, VECTOR_TIMER | LVT_MASKED);
 	lapic_write(REG_TIMER_INITIAL, 0xffffffff);
-	start = rdtsc();
+	u64 start = rdtsc();
 	do elapsed = rdtsc() - start;
 	while (elapsed < tsc_khz * 10); /* 10 ms */
 	ticks = 0xffffffff - lapic_read(REG_TIMER_CURRENT);
@@ -75,11 +75,10 @@ void lapic_init(void) {
 
 void lapic_init_cpu(void) {
 	u64 base = rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE;
-	u32 id;
 
 	if (features.x2apic) base |= APIC_BASE_X2;
 	wrmsr(MSR_APIC_BASE, base);
-	id = lapic_read(REG_ID);
+	u32 id = lapic_read(REG_ID);
 	this_cpu()->apic_id = registers ? id >> 24 : id;
 
 	lapic_write(REG_TPR, 0);

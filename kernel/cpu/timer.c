@@ -23,11 +23,9 @@
 #include "sched/plan.h"
 
 static struct timer *meld(struct timer *a, struct timer *b) {
-	struct timer *first, *second;
-
 	if (!a || !b) return a ? a : b;
-	first = b->deadline < a->deadline ? b : a;
-	second = first == a ? b : a;
+	struct timer *first = b->deadline < a->deadline ? b : a;
+	struct timer *second = first == a ? b : a;
 	second->previous = first;
 	second->next = first->child;
 	if (first->child) first->child->previous = second;
@@ -79,10 +77,8 @@ static void timer_remove(struct timer *t) {
 
 /* The APIC fires at `deadline` or before. */
 static void arm(struct cpu *cpu, u64 deadline) {
-	u64 now;
-
 	if (deadline >= cpu->timer_armed) return;
-	now = time_now();
+	u64 now = time_now();
 	cpu->timer_armed = deadline;
 	lapic_timer_arm(deadline > now ? deadline - now : 0);
 }
@@ -120,10 +116,8 @@ void timer_arm(struct timer *timer, u64 deadline) {
 
 /* The first timer if it is due, taken out; else NULL, and *next is when to look again. */
 static struct timer *timer_due(struct cpu *cpu, u64 now, u64 *next) {
-	struct timer *first;
-
 	lock_take(&cpu->timers_lock);
-	first = cpu->timers;
+	struct timer *first = cpu->timers;
 	*next = first ? first->deadline : ~0UL;
 	if (first && first->deadline <= now)
 		timer_remove(first);

@@ -57,7 +57,6 @@ static struct vcpu *take_vcpu(struct layout *l) {
 /* The one description of the object: its size and all pointers into it come from here. */
 static void lay_out(struct layout *l, struct domain *d, const struct domain_create *create) {
 	u64 entries = (u64)create->grant_frames * GRANT_ENTRIES_PER_FRAME;
-	u32 i;
 
 	take(l, sizeof(*d), 64);
 	d->vcpus = take(l, create->vcpus * sizeof(*d->vcpus), 64);
@@ -65,7 +64,7 @@ static void lay_out(struct layout *l, struct domain *d, const struct domain_crea
 	d->grant_pins = take(l, entries * sizeof(*d->grant_pins), 64);
 	d->maps = take(l, create->map_handles * sizeof(*d->maps), 64);
 	d->caps = take(l, create->cap_slots * sizeof(*d->caps), 64);
-	for (i = 0; i < create->vcpus; i++) {
+	for (u32 i = 0; i < create->vcpus; i++) {
 		struct vcpu *v = take_vcpu(l);
 
 		if (v) d->vcpus[i] = v;
@@ -101,7 +100,6 @@ static void claim_frames(struct domain *d) {
 struct domain *domain_create(mfn_t mfn, const struct domain_create *create) {
 	struct domain *d = mfn_to_virt(mfn);
 	struct layout l = {.base = (u64)d};
-	u32 i;
 
 	lay_out(&l, d, create);
 	d->id = create->domid;
@@ -118,7 +116,7 @@ struct domain *domain_create(mfn_t mfn, const struct domain_create *create) {
 	d->cap_slots = create->cap_slots;
 	claim_frames(d);
 	grant_init(d);
-	for (i = 0; i < d->max_vcpus; i++) vcpu_init(d->vcpus[i], d, i);
+	for (u32 i = 0; i < d->max_vcpus; i++) vcpu_init(d->vcpus[i], d, i);
 	domain_init_shared(d);
 	lock_take(&domains_lock);
 	d->next = domains;
@@ -128,10 +126,9 @@ struct domain *domain_create(mfn_t mfn, const struct domain_create *create) {
 }
 
 void domain_init_shared(struct domain *d) {
-	u32 i;
-
 	memset(d->shared, 0, PAGE_SIZE);
-	for (i = 0; i < XEN_LEGACY_MAX_VCPUS; i++) d->shared->vcpu_info[i].evtchn_upcall_mask = 1;
+	for (u32 i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
+		d->shared->vcpu_info[i].evtchn_upcall_mask = 1;
 	time_publish_wallclock(d);
 }
 
@@ -147,9 +144,7 @@ struct domain *domain_find(u16 domid) {
 
 /* Only the core's own reference is left on the pages that the domain shared. */
 static bool shared_pages_unused(const struct domain *d) {
-	mfn_t mfn;
-
-	for (mfn = virt_to_mfn(d->shared); mfn < d->mfn + d->size_frames; mfn++)
+	for (mfn_t mfn = virt_to_mfn(d->shared); mfn < d->mfn + d->size_frames; mfn++)
 		if (frame_refs(mfn_to_frame(mfn)) != 1) return false;
 	return true;
 }
@@ -195,26 +190,21 @@ int domain_dissolve(struct domain *d) {
 /* The port may have been closed since the watch was set. */
 void domain_notify(struct domain *d) {
 	struct domain *watcher;
-	u32 port;
 
 	lock_take(&d->lock);
 	watcher = d->watcher;
-	port = d->watch_port;
+	u32 port = d->watch_port;
 	lock_drop(&d->lock);
 	if (watcher && virq_bound(watcher, port, VIRQ_DOM_EXC)) channel_set_pending(watcher, port);
 }
 
 static void block_all(struct domain *d) {
-	u32 i;
-
-	for (i = 0; i < d->max_vcpus; i++) vcpu_block(d->vcpus[i], BLOCK_PAUSED);
+	for (u32 i = 0; i < d->max_vcpus; i++) vcpu_block(d->vcpus[i], BLOCK_PAUSED);
 }
 
 void domain_pause(struct domain *d) {
-	bool changed;
-
 	lock_take(&d->lock);
-	changed = d->state == DOMAIN_STATE_RUNNING;
+	bool changed = d->state == DOMAIN_STATE_RUNNING;
 	if (changed) {
 		d->state = DOMAIN_STATE_PAUSED;
 		block_all(d);
@@ -225,7 +215,6 @@ void domain_pause(struct domain *d) {
 
 int domain_unpause(struct domain *d) {
 	int r = 0;
-	u32 i;
 
 	lock_take(&d->lock);
 	switch (d->state) {
@@ -239,7 +228,7 @@ int domain_unpause(struct domain *d) {
 		/* fallthrough */
 	case DOMAIN_STATE_PAUSED:
 		d->state = DOMAIN_STATE_RUNNING;
-		for (i = 0; i < d->max_vcpus; i++) vcpu_wake(d->vcpus[i], BLOCK_PAUSED);
+		for (u32 i = 0; i < d->max_vcpus; i++) vcpu_wake(d->vcpus[i], BLOCK_PAUSED);
 		break;
 	case DOMAIN_STATE_RUNNING: break;
 	default: r = -EINVAL;
@@ -262,10 +251,8 @@ static bool domain_end(struct domain *d, u8 state) REQUIRES(d->lock) {
 }
 
 void domain_shutdown(struct domain *d, u8 reason) {
-	bool ended;
-
 	lock_take(&d->lock);
-	ended = domain_end(d, DOMAIN_STATE_SHUTDOWN);
+	bool ended = domain_end(d, DOMAIN_STATE_SHUTDOWN);
 	if (ended) d->reason = reason;
 	lock_drop(&d->lock);
 	if (!ended) return;
@@ -276,10 +263,9 @@ void domain_shutdown(struct domain *d, u8 reason) {
 void domain_crash(struct vcpu *v, u32 code, const char *format, ...) {
 	struct domain *d = v->domain;
 	va_list args;
-	bool ended;
 
 	lock_take(&d->lock);
-	ended = domain_end(d, DOMAIN_STATE_CRASHED);
+	bool ended = domain_end(d, DOMAIN_STATE_CRASHED);
 	if (ended) {
 		d->crash_vector = code;
 		d->crash_rip = v->regs.rip;

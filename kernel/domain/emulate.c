@@ -73,10 +73,8 @@ static u8 skip_prefixes(struct instruction *in) {
 
 /* By virtual IOPL, or the process's bitmap; both mean: it may try. */
 static bool port_allowed(const struct vcpu *v, u16 port, unsigned bytes) {
-	unsigned i;
-
 	if (v->iopl >= (v->kernel_mode ? 1 : 3)) return true;
-	for (i = 0; i < bytes; i++) {
+	for (unsigned i = 0; i < bytes; i++) {
 		u32 p = (u32)port + i;
 		u8 bits;
 
@@ -100,10 +98,9 @@ static bool port_access(struct vcpu *v, struct instruction *in, u8 op) {
 	struct regs *r = &v->regs;
 	unsigned bytes = !(op & 1) ? 1 : in->operand16 ? 2 : 4;
 	bool input = !(op & 2);
-	u16 port;
 
 	/* INS and OUTS would move memory: nobody has a use for them here. */
-	port = op < 0xe8 ? next(in) : (u16)r->rdx;
+	u16 port = op < 0xe8 ? next(in) : (u16)r->rdx;
 	if (!port_allowed(v, port, bytes)) return false;
 	if (input) set_low(&r->rax, bytes, ~0UL);
 	return true;
@@ -207,10 +204,8 @@ static bool cr_read(struct vcpu *v, unsigned cr, u64 *value) {
 
 /* A table that takes long to check: rip stays, and the instruction comes again. */
 static bool cr3_write(struct vcpu *v, struct instruction *in, u64 value) {
-	int r;
-
 	budget_begin(v);
-	r = deferred_finish(v);
+	int r = deferred_finish(v);
 	if (!r) r = root_set(v, value >> PAGE_SHIFT, false);
 	if (r == -ERESTART) in->at = 0;
 	if (r) return r == -ERESTART;
@@ -318,10 +313,9 @@ static bool emulate_two_byte(struct vcpu *v, struct instruction *in) {
 bool emulate_privileged(struct vcpu *v) {
 	struct instruction in;
 	bool done = false;
-	u8 op;
 
 	if (!fetch(v, &in)) return false;
-	op = skip_prefixes(&in);
+	u8 op = skip_prefixes(&in);
 	if (op == 0x0f)
 		done = emulate_two_byte(v, &in);
 	else if ((op & 0xf4) == 0xe4) /* IN, OUT */
@@ -335,10 +329,9 @@ bool emulate_privileged(struct vcpu *v) {
 bool emulate_invalid_opcode(struct vcpu *v) {
 	static const u8 prefix[] = {XEN_EMULATE_PREFIX_BYTES, 0x0f, 0xa2};
 	u8 code[sizeof(prefix)];
-	unsigned i;
 
 	if (copy_from_guest(code, v->regs.rip, sizeof(code))) return false;
-	for (i = 0; i < sizeof(prefix); i++)
+	for (unsigned i = 0; i < sizeof(prefix); i++)
 		if (code[i] != prefix[i]) return false;
 	v->regs.rip += sizeof(prefix);
 	return emulate_cpuid(v);

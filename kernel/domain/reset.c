@@ -27,9 +27,7 @@
 
 /* No vCPU runs, none is in a plan, and no CPU holds anything of one. */
 static int step_stop(struct domain *d) {
-	u32 i;
-
-	for (i = 0; i < d->max_vcpus; i++) {
+	for (u32 i = 0; i < d->max_vcpus; i++) {
 		struct vcpu *v = d->vcpus[i];
 
 		vcpu_block(v, BLOCK_PAUSED | BLOCK_DOWN);
@@ -45,16 +43,14 @@ static int step_stop(struct domain *d) {
 /* One vCPU for each call: its references, its timers, its registers. */
 static int step_vcpus(struct domain *d) {
 	struct vcpu *v = domain_vcpu(d, d->reset_position);
-	u32 i;
-	int r;
 
 	if (!v) {
-		for (i = 0; i < sizeof(d->watchdogs) / sizeof(d->watchdogs[0]); i++)
+		for (u32 i = 0; i < sizeof(d->watchdogs) / sizeof(d->watchdogs[0]); i++)
 			timer_cancel(&d->watchdogs[i]);
 		d->watchdogs_used = 0;
 		return 0;
 	}
-	r = vcpu_clear_context(v);
+	int r = vcpu_clear_context(v);
 	if (r) return r;
 	timer_cancel(&v->singleshot);
 	timer_cancel(&v->periodic);
@@ -69,9 +65,7 @@ static int step_grants(struct domain *d) { return grant_reset(d); }
 
 /* The table is emptied; what was derived from it goes first. */
 static int step_caps(struct domain *d) {
-	unsigned n;
-
-	for (n = 0; n < CHUNK && d->reset_position < d->cap_slots; n++) {
+	for (unsigned n = 0; n < CHUNK && d->reset_position < d->cap_slots; n++) {
 		struct cap *cap = &d->caps[d->reset_position];
 
 		if (cap->type != CAP_NONE) {
@@ -88,10 +82,9 @@ static int step_caps(struct domain *d) {
 static int step_frames(struct domain *d) {
 	const struct cap *m = d->extents;
 	u64 i = d->reset_position;
-	unsigned n;
 
 	for (; m && i >= m->count; m = m->next_extent) i -= m->count;
-	for (n = 0; m && n < CHUNK; n++) {
+	for (unsigned n = 0; m && n < CHUNK; n++) {
 		struct frame *f = mfn_to_frame(m->first + i);
 
 		if ((atomic_load(&f->state) & FRAME_OWNED) && f->owner == d->mfn) {
@@ -163,10 +156,8 @@ static int take_apart(struct domain *d) {
 }
 
 int domain_reset(struct domain *d) {
-	int r;
-
 	if (d->destroying) return -EBUSY;
-	r = take_apart(d);
+	int r = take_apart(d);
 	if (r) return r;
 	lock_take(&d->lock);
 	d->incarnation++;

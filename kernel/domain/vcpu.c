@@ -46,9 +46,7 @@ void vcpu_init(struct vcpu *v, struct domain *d, u32 id) {
 }
 
 static bool addresses_ok(const struct vcpu_guest_context *c) {
-	unsigned i;
-
-	for (i = 0; i < 256; i++)
+	for (unsigned i = 0; i < 256; i++)
 		if (!guest_address_ok(c->trap_ctxt[i].address)) return false;
 	return guest_address_ok(c->user_regs.rip) && guest_address_ok(c->event_callback_eip) &&
 	       guest_address_ok(c->failsafe_callback_eip) &&
@@ -73,9 +71,7 @@ static bool tables_ok(const struct vcpu_guest_context *c) {
 
 /* Callbacks, traps, stacks: cannot fail any more. */
 static void install_entries(struct vcpu *v, const struct vcpu_guest_context *c) {
-	unsigned i;
-
-	for (i = 0; i < 256; i++) {
+	for (unsigned i = 0; i < 256; i++) {
 		v->traps[i] = c->trap_ctxt[i];
 		v->traps[i].vector = (u8)i;
 	}
@@ -90,7 +86,6 @@ static void install_entries(struct vcpu *v, const struct vcpu_guest_context *c) 
 static void install_registers(struct vcpu *v, const struct vcpu_guest_context *c) {
 	const struct cpu_user_regs *u = &c->user_regs;
 	struct regs *r = &v->regs;
-	unsigned i;
 
 	memcpy(r, u, offsetof(struct regs, error_code));
 	r->rip = u->rip;
@@ -109,7 +104,8 @@ static void install_registers(struct vcpu *v, const struct vcpu_guest_context *c
 	v->gs_base_other = v->kernel_mode ? c->gs_base_user : c->gs_base_kernel;
 	v->ts = !!(c->ctrlreg[0] & CR0_GUEST_TS);
 	v->cr4 = c->ctrlreg[4] & CR4_GUEST & (features.fsgsbase ? ~0UL : ~CR4_FSGSBASE);
-	for (i = 0; i < 4; i++) v->dr[i] = guest_address_ok(c->debugreg[i]) ? c->debugreg[i] : 0;
+	for (unsigned i = 0; i < 4; i++)
+		v->dr[i] = guest_address_ok(c->debugreg[i]) ? c->debugreg[i] : 0;
 	v->dr6 = (c->debugreg[6] & 0xe00fUL) | DR6_FIXED;
 	if (debug_register_set(v, 7, c->debugreg[7])) v->dr7 = DR7_FIXED;
 	if (c->flags & VGCF_i387_valid) fpu_set_image(v, c->fpu_ctxt);
@@ -151,7 +147,6 @@ int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c) {
 
 int vcpu_clear_context(struct vcpu *v) {
 	struct frame **roots[] = {&v->deferred, &v->root, &v->user_root};
-	unsigned i;
 
 	gdt_release(v);
 	ldt_unmap(v);
@@ -161,7 +156,7 @@ int vcpu_clear_context(struct vcpu *v) {
 		v->info_frame = NULL;
 		v->info = &v->stand_in;
 	}
-	for (i = 0; i < ARRAY_SIZE(roots); i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(roots); i++) {
 		if (!*roots[i]) continue;
 		if (frame_put_type(*roots[i]) == -ERESTART) return -ERESTART;
 		*roots[i] = NULL;

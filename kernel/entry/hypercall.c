@@ -95,7 +95,6 @@ static long multicall_one(struct vcpu *v, struct multicall_entry *e) {
 	u64 *a = e->args;
 	u64 op = e->op;
 	hypercall *call;
-	long result;
 
 	if (unlikely(op >= HYPERCALLS)) return -ENOSYS;
 	if (unlikely(op == __HYPERVISOR_multicall)) return -EINVAL;
@@ -107,7 +106,7 @@ static long multicall_one(struct vcpu *v, struct multicall_entry *e) {
 	call = (hypercall *)hypercall_table[op];
 	v->multicall_args = a;
 	v->in_multicall = 1;
-	result = call(a[0], a[1], a[2], a[3], a[4], a[5]);
+	long result = call(a[0], a[1], a[2], a[3], a[4], a[5]);
 	v->in_multicall = 0;
 	return result;
 }

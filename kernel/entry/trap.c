@@ -92,12 +92,11 @@ static inline void page_fault(struct vcpu *v) {
 static bool software_interrupt(struct vcpu *v) {
 	struct regs *r = &v->regs;
 	u8 code[2];
-	const struct trap_info *t;
 
 	if ((r->error_code & 3) != 2 || copy_from_guest(code, r->rip, sizeof(code)) ||
 	    code[0] != 0xcd)
 		return false;
-	t = &v->traps[code[1]];
+	const struct trap_info *t = &v->traps[code[1]];
 	if (!t->address || (t->flags & TI_DPL_MASK) < (v->kernel_mode ? 1 : 3)) return false;
 	r->rip += sizeof(code);
 	bounce_exception(v, code[1], 0);

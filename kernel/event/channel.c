@@ -80,9 +80,7 @@ static void channel_write(struct domain *d, u32 port, struct channel value) {
 
 /* A closed port, or -ENOSPC. */
 static long port_find_free(const struct domain *d) REQUIRES(bindings_lock) {
-	u32 port;
-
-	for (port = 1; port < d->event_ports; port++)
+	for (u32 port = 1; port < d->event_ports; port++)
 		if (d->channels[port].state == CHANNEL_CLOSED) return port;
 	return -ENOSPC;
 }
@@ -218,11 +216,10 @@ bool virq_bound(struct domain *d, u32 port, u32 virq) {
 /* --- The operations of event_channel_op; what comes back is in the argument --- */
 
 static long op_send(struct domain *d, u32 port) {
-	struct channel *c;
 	long status = 0;
 
 	if (unlikely(!port_ok(d, port))) return -EINVAL;
-	c = &d->channels[port];
+	struct channel *c = &d->channels[port];
 	/* No peer is involved, so nothing has to stand still. */
 	if (atomic_load_relaxed(&c->state) == CHANNEL_IPI) {
 		channel_set_pending(d, port);
@@ -246,12 +243,11 @@ static long op_send(struct domain *d, u32 port) {
 static long op_alloc_unbound(struct domain *d, void *argument) {
 	struct evtchn_alloc_unbound *op = argument;
 	int error;
-	long port;
 	struct domain *owner = cap_resolve_domid(d, op->dom, RIGHT_CONTROL, &error);
 
 	if (!owner) return error;
 	lock_take(&bindings_lock);
-	port = port_bind(
+	long port = port_bind(
 		owner,
 		(struct channel){
 			.state = CHANNEL_UNBOUND,
@@ -266,13 +262,12 @@ static long op_alloc_unbound(struct domain *d, void *argument) {
 static long op_bind_interdomain(struct domain *d, void *argument) {
 	struct evtchn_bind_interdomain *op = argument;
 	int error;
-	long port;
 	struct domain *remote = cap_resolve_domid(d, op->remote_dom, RIGHT_EVENT, &error);
 
 	if (!remote) return error;
 	if (!port_ok(remote, op->remote_port)) return -EINVAL;
 	lock_take(&bindings_lock);
-	port = port_find_free(d);
+	long port = port_find_free(d);
 	if (port > 0) {
 		const struct channel *c = &remote->channels[op->remote_port];
 
@@ -293,11 +288,10 @@ static long op_bind_interdomain(struct domain *d, void *argument) {
 
 static long op_bind_virq(struct domain *d, void *argument) {
 	struct evtchn_bind_virq *op = argument;
-	struct vcpu *v;
 	long port = -EEXIST;
 
 	if (op->virq >= NR_VIRQS || (virq_is_global(op->virq) && op->vcpu)) return -EINVAL;
-	v = domain_vcpu(d, op->vcpu);
+	struct vcpu *v = domain_vcpu(d, op->vcpu);
 	if (!v) return -ENOENT;
 	lock_take(&bindings_lock);
 	if (!v->virq_port[op->virq]) {
@@ -314,11 +308,10 @@ static long op_bind_virq(struct domain *d, void *argument) {
 
 static long op_bind_ipi(struct domain *d, void *argument) {
 	struct evtchn_bind_ipi *op = argument;
-	long port;
 
 	if (!domain_vcpu(d, op->vcpu)) return -ENOENT;
 	lock_take(&bindings_lock);
-	port = port_bind(d, (struct channel){.state = CHANNEL_IPI, .notify_vcpu = op->vcpu});
+	long port = port_bind(d, (struct channel){.state = CHANNEL_IPI, .notify_vcpu = op->vcpu});
 	lock_drop(&bindings_lock);
 	if (port < 0) return port;
 	op->port = (u32)port;
@@ -348,13 +341,12 @@ static long op_close(struct domain *d, void *argument) {
 static long op_status(struct domain *caller, void *argument) {
 	struct evtchn_status *op = argument;
 	int error;
-	struct channel c;
 	struct domain *d = cap_resolve_domid(caller, op->dom, RIGHT_INSPECT, &error);
 
 	if (!d) return error;
 	if (!port_ok(d, op->port)) return -EINVAL;
 	lock_take(&d->channel_lock);
-	c = d->channels[op->port];
+	struct channel c = d->channels[op->port];
 	lock_drop(&d->channel_lock);
 	op->status = c.state; /* the states have the ABI's numbers */
 	op->vcpu = c.notify_vcpu;
@@ -373,12 +365,11 @@ static long op_status(struct domain *caller, void *argument) {
 
 static long op_bind_vcpu(struct domain *d, void *argument) {
 	const struct evtchn_bind_vcpu *op = argument;
-	struct channel *c;
 	long status = 0;
 
 	if (!domain_vcpu(d, op->vcpu)) return -ENOENT;
 	if (!port_ok(d, op->port)) return -EINVAL;
-	c = &d->channels[op->port];
+	struct channel *c = &d->channels[op->port];
 	lock_take(&bindings_lock);
 	if (c->state == CHANNEL_CLOSED || c->state == CHANNEL_IPI ||
 	    (c->state == CHANNEL_VIRQ && !virq_is_global(c->virq)))

@@ -46,17 +46,13 @@ static u32 line_index(u32 irq) {
 }
 
 static struct irq_user *user_of(struct irq_line *line, const struct domain *d) REQUIRES(irq_lock) {
-	unsigned i;
-
-	for (i = 0; i < IRQ_SHARED; i++)
+	for (unsigned i = 0; i < IRQ_SHARED; i++)
 		if (line->users[i].domain == d) return &line->users[i];
 	return NULL;
 }
 
 static void line_tell(struct irq_line *line) REQUIRES(irq_lock) {
-	unsigned i;
-
-	for (i = 0; i < IRQ_SHARED; i++) {
+	for (unsigned i = 0; i < IRQ_SHARED; i++) {
 		struct irq_user *user = &line->users[i];
 
 		if (user->domain && user->port) {
@@ -68,9 +64,8 @@ static void line_tell(struct irq_line *line) REQUIRES(irq_lock) {
 
 static bool line_busy(const struct irq_line *line) REQUIRES(irq_lock) {
 	bool busy = false;
-	unsigned i;
 
-	for (i = 0; i < IRQ_SHARED; i++) busy |= line->users[i].busy;
+	for (unsigned i = 0; i < IRQ_SHARED; i++) busy |= line->users[i].busy;
 	return busy;
 }
 
@@ -78,9 +73,8 @@ static bool line_busy(const struct irq_line *line) REQUIRES(irq_lock) {
 static void line_settle(u32 n) REQUIRES(irq_lock) {
 	struct irq_line *line = &lines[n];
 	bool used = false;
-	unsigned i;
 
-	for (i = 0; i < IRQ_SHARED; i++) used |= line->users[i].domain != NULL;
+	for (unsigned i = 0; i < IRQ_SHARED; i++) used |= line->users[i].domain != NULL;
 	if (line->again && !line_busy(line)) {
 		line->again = false;
 		line_tell(line);
@@ -93,11 +87,10 @@ static int line_join(struct domain *d, u32 n, bool level, bool low) {
 	struct irq_line *line = &lines[n];
 	struct irq_user *user;
 	bool first = true;
-	unsigned i;
 	int status = -EEXIST;
 
 	lock_take(&irq_lock);
-	for (i = 0; i < IRQ_SHARED; i++) first &= !line->users[i].domain;
+	for (unsigned i = 0; i < IRQ_SHARED; i++) first &= !line->users[i].domain;
 	if (!user_of(line, d)) {
 		user = user_of(line, NULL);
 		status = user ? 0 : -EBUSY;
@@ -114,13 +107,11 @@ static int line_join(struct domain *d, u32 n, bool level, bool low) {
 
 int irq_bind(struct domain *d, u32 irq, u32 port, u32 flags) {
 	u32 n = line_index(irq);
-	long bound;
-	int status;
 
 	if (n == IRQ_LINES || (flags & ~(n < MSI_FIRST ? IRQ_LEVEL | IRQ_LOW : 0))) return -EINVAL;
-	status = line_join(d, n, flags & IRQ_LEVEL, flags & IRQ_LOW);
+	int status = line_join(d, n, flags & IRQ_LEVEL, flags & IRQ_LOW);
 	if (status) return status;
-	bound = channel_bind_pirq(d, port, irq);
+	long bound = channel_bind_pirq(d, port, irq);
 	if (bound < 0) {
 		irq_unbind(d, irq);
 		return (int)bound;
@@ -134,10 +125,9 @@ int irq_bind(struct domain *d, u32 irq, u32 port, u32 flags) {
 
 void irq_unbind(struct domain *d, u32 irq) {
 	u32 n = line_index(irq);
-	struct irq_user *user;
 
 	lock_take(&irq_lock);
-	user = user_of(&lines[n], d);
+	struct irq_user *user = user_of(&lines[n], d);
 	if (user) {
 		*user = (struct irq_user){0};
 		line_settle(n);
@@ -147,12 +137,11 @@ void irq_unbind(struct domain *d, u32 irq) {
 
 int irq_acknowledge(struct domain *d, u32 irq) {
 	u32 n = line_index(irq);
-	struct irq_user *user;
 	int status = -EINVAL;
 
 	if (n == IRQ_LINES) return status;
 	lock_take(&irq_lock);
-	user = user_of(&lines[n], d);
+	struct irq_user *user = user_of(&lines[n], d);
 	if (user) {
 		status = 0;
 		if (user->busy) {
@@ -173,9 +162,9 @@ int irq_message(u32 irq, u32 source, struct irq_message *message) {
 }
 
 void irq_release(struct domain *d, u32 first, u32 count) {
-	u32 irq, port, n;
+	u32 port, n;
 
-	for (irq = first; irq - first < count && (n = line_index(irq)) < IRQ_LINES; irq++) {
+	for (u32 irq = first; irq - first < count && (n = line_index(irq)) < IRQ_LINES; irq++) {
 		struct irq_user *user;
 
 		lock_take(&irq_lock);
@@ -187,10 +176,8 @@ void irq_release(struct domain *d, u32 first, u32 count) {
 }
 
 void irq_deliver(u32 n) {
-	struct irq_line *line;
-
 	if (n >= IRQ_LINES) return;
-	line = &lines[n];
+	struct irq_line *line = &lines[n];
 	lock_take(&irq_lock);
 	if (!line->level && line_busy(line))
 		line->again = true;

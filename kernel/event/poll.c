@@ -17,9 +17,7 @@
 #define FILTER_BITS 128U
 
 static bool any_pending(struct domain *d, const u32 *ports, u32 count) {
-	u32 i;
-
-	for (i = 0; i < count; i++)
+	for (u32 i = 0; i < count; i++)
 		if (atomic_load(&d->shared->evtchn_pending[ports[i] / 64]) >> (ports[i] % 64) & 1)
 			return true;
 	return false;
@@ -42,11 +40,9 @@ static void poll_timeout(struct timer *timer) {
 
 void poll_wake(struct domain *d, u32 port) {
 	u32 bit = port % FILTER_BITS;
-	unsigned word;
-	u64 set;
 
-	for (word = 0; word < ARRAY_SIZE(d->polling); word++) {
-		for (set = atomic_load(&d->polling[word]); set; set &= set - 1) {
+	for (unsigned word = 0; word < ARRAY_SIZE(d->polling); word++) {
+		for (u64 set = atomic_load(&d->polling[word]); set; set &= set - 1) {
 			struct vcpu *v = d->vcpus[word * 64 + (unsigned)__builtin_ctzl(set)];
 
 			if (atomic_load(&v->poll_ports[bit / 64]) >> (bit % 64) & 1) poll_end(v);
@@ -58,11 +54,10 @@ long poll_wait(struct vcpu *v, const struct sched_poll *poll) {
 	struct domain *d = v->domain;
 	u32 ports[SCHED_POLL_MAX_PORTS];
 	u64 filter[2] = {0, 0};
-	u32 i;
 
 	if (poll->nr_ports > SCHED_POLL_MAX_PORTS) return -EINVAL;
 	if (copy_from_guest(ports, poll->ports, poll->nr_ports * sizeof(ports[0]))) return -EFAULT;
-	for (i = 0; i < poll->nr_ports; i++) {
+	for (u32 i = 0; i < poll->nr_ports; i++) {
 		if (ports[i] >= d->event_ports) return -EINVAL;
 		filter[ports[i] % FILTER_BITS / 64] |= 1UL << ports[i] % 64;
 	}

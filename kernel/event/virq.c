@@ -11,9 +11,7 @@
 bool virq_is_global(u32 virq) { return !(PER_VCPU >> virq & 1); }
 
 void virq_send(struct vcpu *v, u32 virq) {
-	u32 port;
-
 	if (virq_is_global(virq)) v = v->domain->vcpus[0];
-	port = atomic_load(&v->virq_port[virq]);
+	u32 port = atomic_load(&v->virq_port[virq]);
 	if (port) channel_set_pending(v->domain, port);
 }

@@ -50,13 +50,13 @@ static inline void copy_bytes(void *to, const void *from, u64 size) {
 
 static inline int copy(struct domain *caller, const struct gnttab_copy *op) {
 	struct side source, dest;
-	int status;
 
 	/* Both are 16 bits wide: the sums do not wrap. */
 	if (unlikely((u32)op->source.offset + op->len > PAGE_SIZE ||
 		     (u32)op->dest.offset + op->len > PAGE_SIZE))
 		return GNTST_bad_copy_arg;
-	status = side_acquire(caller, &op->source, op->flags & GNTCOPY_source_gref, true, &source);
+	int status =
+		side_acquire(caller, &op->source, op->flags & GNTCOPY_source_gref, true, &source);
 	if (unlikely(status)) return status;
 	status = side_acquire(caller, &op->dest, op->flags & GNTCOPY_dest_gref, false, &dest);
 	if (likely(!status)) {

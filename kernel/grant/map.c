@@ -191,11 +191,11 @@ static int unmap(struct vcpu *v, const struct gnttab_unmap_grant_ref *op, u64 ne
 }
 
 static void release_all(struct vcpu *v, const struct release *batch, unsigned count) {
-	unsigned i, holds = 0;
+	unsigned holds = 0;
 
-	for (i = 0; i < count; i++) holds += batch[i].holds;
+	for (unsigned i = 0; i < count; i++) holds += batch[i].holds;
 	if (holds) tlb_flush_domain(v->domain);
-	for (i = 0; i < count; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		for (holds = batch[i].holds; holds; holds--)
 			grant_drop(batch[i].mfn, batch[i].readonly);
 		if (batch[i].granter)

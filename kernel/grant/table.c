@@ -13,12 +13,10 @@
 #include "mem/guest_copy.h"
 
 void grant_init(struct domain *d) {
-	u32 i;
-
 	/* Guests ask for more (setup_table); native domains use what they were given. */
 	d->grant_frames = is_native(d) ? d->grant_frames_max : 1;
 	d->map_free = 0;
-	for (i = 0; i < d->map_handles; i++) d->maps[i] = (struct grant_map){.ref = i + 1};
+	for (u32 i = 0; i < d->map_handles; i++) d->maps[i] = (struct grant_map){.ref = i + 1};
 }
 
 int grant_set(struct domain *d, u32 ref, u16 domid, bool readonly, mfn_t mfn) {
@@ -35,7 +33,7 @@ int grant_set(struct domain *d, u32 ref, u16 domid, bool readonly, mfn_t mfn) {
 static long op_setup_table(struct vcpu *v, void *element) {
 	struct gnttab_setup_table *op = element;
 	struct domain *d;
-	u64 i, mfn;
+	u64 mfn;
 
 	op->status = (int16_t)grant_resolve(v->domain, op->dom, RIGHT_CONTROL, &d);
 	if (op->status) return 0;
@@ -45,7 +43,7 @@ static long op_setup_table(struct vcpu *v, void *element) {
 	d->grant_frames = MAX(d->grant_frames, op->nr_frames);
 	lock_drop(&d->grant_lock);
 	op->status = GNTST_okay;
-	for (i = 0; i < op->nr_frames; i++) {
+	for (u64 i = 0; i < op->nr_frames; i++) {
 		mfn = virt_to_mfn(d->grant_entries) + i;
 		if (copy_to_guest(op->frame_list + i * sizeof(mfn), &mfn, sizeof(mfn))) {
 			op->status = GNTST_bad_virt_addr;
@@ -186,13 +184,11 @@ static long run(struct vcpu *v, const struct grant_operation *op, u64 array, u64
 }
 
 static __attribute__((noinline)) long other_op(struct vcpu *v, u64 command, u64 array, u64 count) {
-	const struct grant_operation *op;
-
 	if (command == GNTTABOP_unmap_and_replace) return grant_unmap(v, array, count, true);
 	/* Caches are coherent, and nothing else of a frame is anybody's to flush. */
 	if (command == GNTTABOP_cache_flush) return -EOPNOTSUPP;
 	if (command >= ARRAY_SIZE(operations) || !operations[command].handler) return -ENOSYS;
-	op = &operations[command];
+	const struct grant_operation *op = &operations[command];
 	if (op->single && count != 1) return -EINVAL;
 	return run(v, op, array, count);
 }

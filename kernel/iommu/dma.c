@@ -77,12 +77,11 @@ int dmaspace_check(u32 source) {
 /* Tables over all slots, empty at the leaves; the address of the topmost. */
 static paddr_t build_tables(struct dmaspace *s, u64 *tables) {
 	u64 *table = tables + s->slots;
-	u32 i;
 
-	for (i = 0; i < s->slots / PTES_PER_TABLE; i++)
+	for (u32 i = 0; i < s->slots / PTES_PER_TABLE; i++)
 		table[table_index(IOVA, 2) + i] =
 			virt_to_paddr(tables + i * PTES_PER_TABLE) | ENTRY_READ | ENTRY_WRITE;
-	for (i = 3; i <= iommu.levels; i++, table += PTES_PER_TABLE)
+	for (u32 i = 3; i <= iommu.levels; i++, table += PTES_PER_TABLE)
 		table[PTES_PER_TABLE + table_index(IOVA, i)] =
 			virt_to_paddr(table) | ENTRY_READ | ENTRY_WRITE;
 	s->leaves = tables;
@@ -178,14 +177,12 @@ static void set_addresses(const struct dmaspace *s, struct dma_map *m) {
 
 static int map_one(struct invocation *in, struct dma_map *m) REQUIRES(tree_lock) {
 	struct dmaspace *s = in->cap->space;
-	struct dma_record *r;
-	int error;
 
 	if (unlikely(!covers(in->cap, m->slot))) return -ERANGE;
 	if (unlikely(m->flags & ~DMA_READONLY || m->pad)) return -EINVAL;
-	r = &s->records[m->slot];
+	struct dma_record *r = &s->records[m->slot];
 	if (unlikely(r->owner)) return -EEXIST;
-	error = hold(in->caller, m, r);
+	int error = hold(in->caller, m, r);
 	if (unlikely(error)) return error;
 	s->mapped++;
 	set_addresses(s, m);
@@ -292,13 +289,13 @@ long dma_op_empty(struct invocation *in) {
 /* --- What there is --- */
 
 long dma_op_read(struct invocation *in) {
-	u64 slot = in->arg[0], array = in->arg[1], count = in->arg[2], i;
+	u64 slot = in->arg[0], array = in->arg[1], count = in->arg[2];
 	const struct dmaspace *s = in->cap->space;
 
 	if (count > DMA_BATCH ||
 	    (count && (!covers(in->cap, slot) || !covers(in->cap, slot + count - 1))))
 		return -EINVAL;
-	for (i = 0; i < count; i++, slot++) {
+	for (u64 i = 0; i < count; i++, slot++) {
 		const struct dma_record *r = &s->records[slot];
 		struct dma_map m = {.slot = (u32)slot, .status = -ENOENT};
 
@@ -342,10 +339,9 @@ static void say_fault(const char *name, u32 source, u64 address, u32 reason, boo
 void dma_fault(u32 source, u64 address, u32 reason, bool write) {
 	static u64 said_of_others;
 	u64 now = time_now(), *said = &said_of_others;
-	struct dmaspace *s;
 
 	lock_take(&spaces_lock);
-	s = find(source, 0);
+	struct dmaspace *s = find(source, 0);
 	if (s) {
 		s->faults++;
 		s->last_address = address;

@@ -206,24 +206,23 @@ void vtd_fault_interrupt(void) { collect_all(&fault_timer); }
 /* All pages up to the last record of faults. */
 static void map_unit(struct unit *u, paddr_t address) {
 	volatile char *at = map_device(address);
-	u64 size, mapped;
 
 	u->registers = at;
 	u->cap = get64(u, REG_CAP);
 	u->ecap = get64(u, REG_ECAP);
-	size = CAP_FAULT_REG(u->cap) + CAP_FAULT_COUNT(u->cap) * 16;
-	for (mapped = PAGE_SIZE; mapped < size; mapped += PAGE_SIZE) map_device(address + mapped);
+	u64 size = CAP_FAULT_REG(u->cap) + CAP_FAULT_COUNT(u->cap) * 16;
+	for (u64 mapped = PAGE_SIZE; mapped < size; mapped += PAGE_SIZE)
+		map_device(address + mapped);
 }
 
 /* NULL, or why this machine's units are of no use; iommu says what they can do together. */
 static const char *find_units(void) {
 	u64 levels = ~0UL;
-	u32 n;
 
 	if (!acpi.iommus) return "the firmware tells of no IOMMU";
 	if (acpi.iommus >= ACPI_MAX_IOMMUS) return "there are more IOMMUs than expected";
 	iommu = (struct iommu){.domains = ~0U, .remap = acpi.intremap};
-	for (n = 0; n < acpi.iommus; n++) {
+	for (u32 n = 0; n < acpi.iommus; n++) {
 		struct unit *u = &units[n];
 
 		map_unit(u, acpi.iommu[n].address);
@@ -243,10 +242,9 @@ static const char *find_units(void) {
 static paddr_t build_tables(void) {
 	paddr_t memory = boot_alloc(2 + 256);
 	struct entry *root = paddr_to_virt(memory);
-	u32 bus;
 
 	contexts = paddr_to_virt(memory + 2 * PAGE_SIZE);
-	for (bus = 0; bus < 256; bus++)
+	for (u32 bus = 0; bus < 256; bus++)
 		root[bus].low = (memory + (2 + bus) * PAGE_SIZE) | CONTEXT_PRESENT;
 	vtd_wrote(root, (2 + 256) * PAGE_SIZE);
 	return memory;
@@ -279,7 +277,7 @@ static void start_unit(struct unit *u, paddr_t root, paddr_t remap) {
 
 void vtd_init(void) {
 	const char *why = find_units();
-	paddr_t root, remap = 0;
+	paddr_t remap = 0;
 	struct unit *u;
 
 	if (why) {
@@ -287,7 +285,7 @@ void vtd_init(void) {
 		printf("core: DMA drivers are trusted, a device can reach all memory: %s\n", why);
 		return;
 	}
-	root = build_tables();
+	paddr_t root = build_tables();
 	if (iommu.remap) remap = remap_init();
 	for (u = units; u->registers; u++)
 		start_unit(u, acpi.iommu[u - units].segment ? root + PAGE_SIZE : root, remap);

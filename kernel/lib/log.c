@@ -74,13 +74,10 @@ void log_write(const char *text, size_t size) {
 }
 
 size_t log_read(char *to, size_t size, u64 *position) {
-	u64 oldest;
-	size_t n;
-
 	lock_take(&log_lock);
-	oldest = written > LOG_SIZE ? written - LOG_SIZE : 0;
+	u64 oldest = written > LOG_SIZE ? written - LOG_SIZE : 0;
 	if (*position < oldest || *position > written) *position = oldest;
-	n = MIN(size, written - *position);
+	size_t n = MIN(size, written - *position);
 	for (size_t i = 0; i < n; i++) to[i] = ring[(*position)++ % LOG_SIZE];
 	lock_drop(&log_lock);
 	return n;

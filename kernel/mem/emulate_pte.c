@@ -69,30 +69,29 @@ static unsigned modrm_length(const u8 *p) {
 
 /* 16 bytes of code, all of them there. */
 static bool decode(struct vcpu *v, const u8 *start, struct write *w) {
-	const struct form *f;
 	const u8 *p = start;
-	unsigned opcode, op, length, sub, size;
-	bool half = false, bit;
+	unsigned op;
+	bool half = false;
 	u8 rex = 0;
 
 	while ((*p & 0xf0) != 0x40 && (*p == 0xf0 || *p == 0x66 || *p == 0x3e || *p == 0x2e))
 		half |= *p++ == 0x66;
 	if ((*p & 0xf0) == 0x40) rex = *p++;
-	opcode = *p++;
+	unsigned opcode = *p++;
 	if (opcode == 0x0f) opcode = 0x100 | *p++;
-	sub = p[0] >> 3 & 7;
-	length = modrm_length(p);
-	f = &forms[opcode];
+	unsigned sub = p[0] >> 3 & 7;
+	unsigned length = modrm_length(p);
+	const struct form *f = &forms[opcode];
 	op = f->op >= GROUPS ? groups[f->op - GROUPS][sub] : f->op;
 	if (!op || !length) return false;
 	p += length;
 	w->op = (enum write_op)(op - 1);
-	bit = w->op == OP_BIT_SET || w->op == OP_BIT_RESET;
+	bool bit = w->op == OP_BIT_SET || w->op == OP_BIT_RESET;
 	w->bytes = !(opcode & 1) && !bit ? 1 : rex & 8 ? 8 : half ? 2 : 4;
 	/* Without REX the byte registers 4..7 are AH..BH: nobody writes an entry so. */
 	if (w->bytes == 1 && f->source == REG && !rex && sub >= 4) return false;
 	w->reg = regs_gpr(&v->regs, sub | (rex & 4 ? 8 : 0));
-	size = f->source == REG ? 0 : f->source == IMM8 ? 1 : MIN(w->bytes, 4U);
+	unsigned size = f->source == REG ? 0 : f->source == IMM8 ? 1 : MIN(w->bytes, 4U);
 	w->operand = size ? (u64)immediate(p, size) : *w->reg;
 	if (bit && size) w->operand &= w->bytes * 8 - 1;
 	w->length = (unsigned)(p - start) + size;
@@ -158,7 +157,6 @@ static void retire(struct vcpu *v, const struct write *w, u64 old, u64 result, u
 static bool write_entry(struct vcpu *v, const struct write *w, u64 *entry, unsigned shift) {
 	u64 mask = w->bytes == 8 ? ~0UL : (1UL << w->bytes * 8) - 1;
 	u64 old = atomic_load_relaxed(entry);
-	unsigned tries;
 
 	/* A whole entry, whatever was there: unmapping does nothing else. */
 	if (w->bytes == 8 && w->op <= OP_XCHG) {
@@ -168,7 +166,7 @@ static bool write_entry(struct vcpu *v, const struct write *w, u64 *entry, unsig
 		return true;
 	}
 	/* A CPU that sets A or D between load and swap makes one try fail, not sixteen. */
-	for (tries = 0; tries < 16; tries++) {
+	for (unsigned tries = 0; tries < 16; tries++) {
 		u64 part = old >> shift & mask, result;
 
 		if (!compute(v, w, part, mask, &result)) {

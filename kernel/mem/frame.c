@@ -147,7 +147,6 @@ int frame_get_type_slow(struct frame *f, struct domain *d, enum frame_type type)
 int frame_put_type_slow(struct frame *f) {
 	u64 state = atomic_load_relaxed(&f->state);
 	enum frame_type type;
-	int r;
 
 	for (;;) {
 		bool last = (state & FRAME_COUNT_MASK) == FRAME_TYPE_ONE;
@@ -169,7 +168,7 @@ int frame_put_type_slow(struct frame *f) {
 		if (likely(atomic_cas(&f->state, &state, state - FRAME_TYPE_ONE - FRAME_REF)))
 			return 0;
 	}
-	r = table_invalidate(f, type);
+	int r = table_invalidate(f, type);
 	if (r == -ERESTART) {
 		flux_end(f, 0, FRAME_PARTIAL, 0);
 		return r;

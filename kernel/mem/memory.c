@@ -230,14 +230,14 @@ static inline bool is_free(const struct cap *m) {
 }
 
 long memory_split(struct invocation *in) {
-	struct cap *m = in->cap, *dst;
+	struct cap *m = in->cap;
 	u64 frames = in->arg[0];
 	struct cap tail = *m;
 	int error;
 
 	if (frames == 0 || frames >= m->count) return -EINVAL;
 	if (!is_free(m)) return -EBUSY;
-	dst = cap_empty_slot(in->caller, in->arg[1], &error);
+	struct cap *dst = cap_empty_slot(in->caller, in->arg[1], &error);
 	if (!dst) return error;
 	tail.first = m->first + frames;
 	tail.count = m->count - frames;
@@ -247,10 +247,11 @@ long memory_split(struct invocation *in) {
 }
 
 long memory_merge(struct invocation *in) {
-	struct cap *m = in->cap, *other;
+	struct cap *m = in->cap;
 	int error;
 
-	other = cap_lookup(in->caller, in->arg[0], CAP_MEMORY, RIGHT_MEMORY_USE, &error);
+	struct cap *other =
+		cap_lookup(in->caller, in->arg[0], CAP_MEMORY, RIGHT_MEMORY_USE, &error);
 	if (!other) return error;
 	if (other == m || other->first != m->first + m->count) return -EINVAL;
 	if (!is_free(m) || !is_free(other)) return -EBUSY;
@@ -263,10 +264,8 @@ long memory_merge(struct invocation *in) {
 
 /* The receiver: 0 or the caller's own slot is the caller. NULL: *error. */
 static struct domain *receiver(struct invocation *in, int *error) REQUIRES(tree_lock) {
-	struct cap *cap;
-
 	if (in->arg[0] == 0) return in->caller;
-	cap = cap_lookup(in->caller, in->arg[0], CAP_DOMAIN, RIGHT_CONTROL, error);
+	struct cap *cap = cap_lookup(in->caller, in->arg[0], CAP_DOMAIN, RIGHT_CONTROL, error);
 	if (cap && cap->domain->state == DOMAIN_STATE_DYING) {
 		*error = -EBUSY;
 		return NULL;
@@ -302,12 +301,11 @@ static int give_prepare(struct cap *m, struct domain *caller, struct domain *d) 
 long memory_give(struct invocation *in) {
 	struct cap *m = in->cap;
 	u64 pfn = in->arg[1];
-	struct domain *d;
 	int r = 0;
 
 	if (pfn != MEMORY_SPARE && (m->count > PFN_LIMIT || pfn > PFN_LIMIT - m->count))
 		return -EINVAL;
-	d = receiver(in, &r);
+	struct domain *d = receiver(in, &r);
 	if (!d) return r;
 	r = give_prepare(m, in->caller, d);
 	if (!r) r = extent_assign(m, d, pfn);
@@ -355,11 +353,10 @@ static int reclaim_object(struct cap *m) REQUIRES(tree_lock) {
 static int reclaim_given(struct cap *m, struct domain *caller) {
 	struct domain *d = m->domain;
 	bool quiet = d == caller || domain_is_quiet(d);
-	int r;
 
 	if (!quiet && d->state == DOMAIN_STATE_DYING) return -EBUSY;
 	if (pending(m) != MEMORY_RECLAIM) begin(m, MEMORY_RECLAIM);
-	r = extent_take(m, d, quiet, true);
+	int r = extent_take(m, d, quiet, true);
 	if (!r) extent_unlink(d, m);
 	return r;
 }
@@ -382,13 +379,11 @@ long memory_reclaim(struct invocation *in) {
 
 /* 0: there is room, and the frames of the object are zero. */
 static int create_prepare(struct cap *m, u64 frames, u32 operation) {
-	u64 n;
-
 	if (!is_free(m) && pending(m) != operation) return -EBUSY;
 	if (m->count < frames) return -ENOMEM;
 	if (!pending(m)) begin(m, operation);
 	m->flags &= (u16)~CAP_F_MODULE;
-	for (n = SCRUB_CHUNK; n && m->progress < frames; n--)
+	for (u64 n = SCRUB_CHUNK; n && m->progress < frames; n--)
 		page_scrub(mfn_to_virt(m->first + m->progress++));
 	return m->progress < frames ? -ERESTART : 0;
 }
@@ -402,20 +397,19 @@ static bool name_ok(const char *name) {
 }
 
 long memory_create_domain(struct invocation *in) {
-	struct cap *m = in->cap, *dst;
+	struct cap *m = in->cap;
 	struct cap value = {.type = CAP_DOMAIN, .rights = RIGHTS_DOMAIN, .count = 1};
 	struct domain_create create;
-	u64 frames;
 	int r;
 
 	if (copy_from_guest(&create, in->arg[1], sizeof(create))) return -EFAULT;
-	frames = domain_object_frames(&create);
+	u64 frames = domain_object_frames(&create);
 	if (!frames || !create.domid || create.domid >= DOMID_FIRST_RESERVED || create.pad ||
 	    !name_ok(create.name))
 		return -EINVAL;
 	create.frames = (u32)frames;
 	if (copy_to_guest(in->arg[1], &create, sizeof(create))) return -EFAULT;
-	dst = cap_empty_slot(in->caller, in->arg[0], &r);
+	struct cap *dst = cap_empty_slot(in->caller, in->arg[0], &r);
 	if (!dst) return r;
 	if (domain_find(create.domid)) return -EEXIST;
 	r = create_prepare(m, frames, MEMORY_CREATE_DOMAIN);
@@ -429,19 +423,18 @@ long memory_create_domain(struct invocation *in) {
 }
 
 long memory_create_dmaspace(struct invocation *in) {
-	struct cap *m = in->cap, *dst;
+	struct cap *m = in->cap;
 	struct cap value = {.type = CAP_DMASPACE, .rights = RIGHTS_DMASPACE};
 	struct dmaspace_create create;
-	u64 frames;
 	int r;
 
 	if (copy_from_guest(&create, in->arg[1], sizeof(create))) return -EFAULT;
-	frames = dmaspace_frames(&create);
+	u64 frames = dmaspace_frames(&create);
 	if (!frames || create.source >> 16 || !name_ok(create.name)) return -EINVAL;
 	create.frames = (u32)frames;
 	create.flags = iommu.levels ? DMASPACE_ENFORCED : 0;
 	if (copy_to_guest(in->arg[1], &create, sizeof(create))) return -EFAULT;
-	dst = cap_empty_slot(in->caller, in->arg[0], &r);
+	struct cap *dst = cap_empty_slot(in->caller, in->arg[0], &r);
 	if (!dst) return r;
 	r = dmaspace_check(create.source);
 	if (r) return r;

@@ -83,10 +83,8 @@ static ALWAYS_INLINE int pt_update(struct batch *b, u64 address, u64 value, bool
 }
 
 static int m2p_update(struct domain *d, mfn_t mfn, u64 pfn) {
-	struct frame *f;
-
 	if (mfn >= frame_count) return -EINVAL;
-	f = mfn_to_frame(mfn);
+	struct frame *f = mfn_to_frame(mfn);
 	if ((atomic_load_relaxed(&f->state) & FRAME_CORE) || !frame_get(f, d)) return -EINVAL;
 	m2p[mfn] = pfn;
 	frame_put(f);
@@ -143,10 +141,9 @@ long do_update_va_mapping(u64 va, u64 pte, u64 flags) {
 	struct frame *table;
 	u64 *entry = table_walk_l1(v, va, &table);
 	u64 vcpus;
-	int r;
 
 	if (unlikely(!entry)) return -EINVAL;
-	r = l1_update(v->domain, entry, pte, false);
+	int r = l1_update(v->domain, entry, pte, false);
 	table_release(v, table);
 	if (r || likely(!flags)) return r;
 	/* A bitmap of vCPUs: others' CPUs flush when they switch to them. */
@@ -162,14 +159,12 @@ long do_update_va_mapping(u64 va, u64 pte, u64 flags) {
 
 long do_update_descriptor(u64 address, u64 descriptor) {
 	struct domain *d = current_vcpu()->domain;
-	struct frame *f;
-	bool typed;
 
 	if (unlikely(address & 7 || address >> PAGE_SHIFT >= frame_count ||
 		     descriptor_check(&descriptor)))
 		return -EINVAL;
-	f = mfn_to_frame(address >> PAGE_SHIFT);
-	typed = frame_is_table(f, TYPE_SEGDESC);
+	struct frame *f = mfn_to_frame(address >> PAGE_SHIFT);
+	bool typed = frame_is_table(f, TYPE_SEGDESC);
 	if (unlikely((atomic_load_relaxed(&f->state) & FRAME_CORE) ||
 		     frame_get_type(f, d, typed ? TYPE_SEGDESC : TYPE_WRITABLE)))
 		return -EINVAL;

@@ -40,13 +40,10 @@ static int op_pin(struct vcpu *v, const struct mmuext_op *op) {
 }
 
 static int op_unpin(struct vcpu *v, const struct mmuext_op *op) {
-	struct frame *f;
-	int r;
-
 	if (op->arg1 >= frame_count) return -EINVAL;
-	f = mfn_to_frame(op->arg1);
+	struct frame *f = mfn_to_frame(op->arg1);
 	if (!frame_get(f, v->domain)) return -EINVAL;
-	r = frame_unpin(f);
+	int r = frame_unpin(f);
 	frame_put(f);
 	return r;
 }

@@ -72,15 +72,14 @@ void cpu_relax(void) {
 /* The CPUs of the set, this one not among them, flush; waits until they have. */
 static void flush_others(u64 set) {
 	u32 ticket[MAX_CPUS];
-	u64 rest;
 
-	for (rest = set; rest; rest &= rest - 1) {
+	for (u64 rest = set; rest; rest &= rest - 1) {
 		struct cpu *cpu = cpu_by_id((u32)__builtin_ctzl(rest));
 
 		ticket[cpu->id] = atomic_add(&cpu->flush_request, 1) + 1;
 		lapic_send_ipi(cpu->apic_id, VECTOR_KICK);
 	}
-	for (rest = set; rest; rest &= rest - 1) {
+	for (u64 rest = set; rest; rest &= rest - 1) {
 		struct cpu *cpu = cpu_by_id((u32)__builtin_ctzl(rest));
 
 		while ((s32)(atomic_load(&cpu->flush_done) - ticket[cpu->id]) < 0) cpu_relax();
@@ -92,9 +91,8 @@ typedef bool (*wanted_fn)(const struct cpu *cpu, const struct vcpu *v, const voi
 
 static u64 others(wanted_fn wanted, const void *context) {
 	u64 set = 0;
-	u32 i;
 
-	for (i = 0; i < cpu_count; i++) {
+	for (u32 i = 0; i < cpu_count; i++) {
 		const struct cpu *cpu = cpu_by_id(i);
 		const struct vcpu *v = cpu == this_cpu() ? NULL : atomic_load(&cpu->current);
 

@@ -115,7 +115,6 @@ static inline bool is_self_map(const struct frame *table, u64 pte) {
 static int upper_entry_get(struct frame *table, unsigned level, u64 *pte, struct domain *d) {
 	u64 entry = *pte;
 	mfn_t mfn = pte_mfn(entry);
-	int r;
 
 	if (!(entry & PTE_P)) return likely(!entry) || mfn >= l1tf_limit ? 0 : -EINVAL;
 	/* Bit 7 is the page size here, and one of the forbidden cache bits of an L1. */
@@ -125,7 +124,7 @@ static int upper_entry_get(struct frame *table, unsigned level, u64 *pte, struct
 		*pte = (entry & ~PTE_G) | PTE_US | PTE_A;
 		return 0;
 	}
-	r = frame_get_type(mfn_to_frame(mfn), d, (enum frame_type)(level - 1));
+	int r = frame_get_type(mfn_to_frame(mfn), d, (enum frame_type)(level - 1));
 	if (r) return r;
 	*pte = (entry & ~PTE_G) | PTE_US | (level == TYPE_L4 ? PTE_A : 0);
 	return 0;
@@ -195,11 +194,10 @@ static int last_entry_mend(struct frame *f, struct domain *d, unsigned level) {
 	unsigned i = f->progress - 1;
 	u64 pte = table_of(f)[i];
 	struct frame *below = mfn_to_frame(pte_mfn(pte));
-	int r;
 
 	if (!(pte & PTE_P) || is_core_slot(level, i) || (level == TYPE_L4 && is_self_map(f, pte)))
 		return 0;
-	r = frame_get_type(below, d, (enum frame_type)(level - 1));
+	int r = frame_get_type(below, d, (enum frame_type)(level - 1));
 	if (r) return r;
 	r = frame_put_type(below);
 	assert(!r, "the entry itself holds another reference");
@@ -235,9 +233,8 @@ static int upper_validate(struct frame *f, struct domain *d, unsigned level) {
 
 static int descriptors_validate(struct frame *f) {
 	u64 *table = table_of(f);
-	unsigned i;
 
-	for (i = 0; i < PTES_PER_TABLE; i++) {
+	for (unsigned i = 0; i < PTES_PER_TABLE; i++) {
 		u64 descriptor = table[i];
 
 		if (descriptor && descriptor_check(&descriptor)) return -EINVAL;
@@ -308,7 +305,6 @@ static inline u64 swap_entry(u64 *entry, u64 pte, bool preserve_ad) {
 
 int l1_update(struct domain *d, u64 *entry, u64 pte, bool preserve_ad) {
 	u64 old = atomic_load_relaxed(entry);
-	int r;
 
 	/* The hardware may set A and D meanwhile; with preserve_ad they are kept. */
 	if ((old & pte & PTE_P) && !((old ^ pte) & ~PTE_HARMLESS)) {
@@ -318,7 +314,7 @@ int l1_update(struct domain *d, u64 *entry, u64 pte, bool preserve_ad) {
 		while (!((old ^ pte) & ~PTE_HARMLESS))
 			if (atomic_cas(entry, &old, pte | (old & keep))) return 0;
 	}
-	r = l1_get(&pte, d);
+	int r = l1_get(&pte, d);
 	if (r) return r;
 	l1_put(swap_entry(entry, pte, preserve_ad));
 	return 0;
@@ -333,11 +329,10 @@ int l1_replace(struct domain *d, u64 *entry, u64 pte, u64 *old) {
 
 int l1_entry_swap(struct domain *d, u64 *entry, u64 *old, u64 pte) {
 	u64 was = *old;
-	int r;
 
 	if ((was & pte & PTE_P) && !((was ^ pte) & ~PTE_HARMLESS))
 		return atomic_cas(entry, old, l1_adjust(pte)) ? 0 : -EAGAIN;
-	r = l1_get(&pte, d);
+	int r = l1_get(&pte, d);
 	if (r) return r;
 	if (unlikely(!atomic_cas(entry, old, pte))) {
 		l1_put(pte);
@@ -350,14 +345,12 @@ int l1_entry_swap(struct domain *d, u64 *entry, u64 *old, u64 pte) {
 int table_update(struct vcpu *v, struct frame *table, unsigned index, u64 pte, bool preserve_ad) {
 	unsigned level = frame_type_of(atomic_load_relaxed(&table->state));
 	u64 *entry = table_of(table) + index;
-	u64 old;
-	int r;
 
 	if (likely(level == TYPE_L1)) return l1_update(v->domain, entry, pte, preserve_ad);
 	if (is_core_slot(level, index)) return -EINVAL;
-	r = upper_entry_get(table, level, &pte, v->domain);
+	int r = upper_entry_get(table, level, &pte, v->domain);
 	if (r) return r;
-	old = swap_entry(entry, pte, preserve_ad);
+	u64 old = swap_entry(entry, pte, preserve_ad);
 	if (old & PTE_P) tlb_flush_later(v);
 	return drop_table(v, table, level, old);
 }
@@ -367,11 +360,10 @@ int table_update(struct vcpu *v, struct frame *table, unsigned index, u64 pte, b
  * has become of it.
  */
 static ALWAYS_INLINE u64 *walk(const struct vcpu *v, gva_t va, mfn_t *table) {
-	const u64 *t;
 	mfn_t mfn = 0;
 
 	if (unlikely(!guest_address_ok(va) || !v->root)) return NULL;
-	t = table_of(v->root);
+	const u64 *t = table_of(v->root);
 #pragma GCC unroll 3
 	for (unsigned level = 4; level > 1; level--) {
 		u64 pte = atomic_load_relaxed(&t[table_index(va, level)]);
@@ -429,11 +421,10 @@ int pte_install(struct vcpu *v, u64 host, bool contains_pte, u64 pte) {
 int pte_withdraw(struct vcpu *v, u64 host, bool contains_pte, mfn_t mfn, bool writable) {
 	struct frame *table;
 	u64 *entry = host_entry(v, host, contains_pte, &table);
-	u64 pte;
 	int r = 0;
 
 	if (!entry) return -EINVAL;
-	pte = atomic_load_relaxed(entry);
+	u64 pte = atomic_load_relaxed(entry);
 	do {
 		if (!(pte & PTE_P) || pte_mfn(pte) != mfn || !(pte & PTE_RW) != !writable)
 			r = -EINVAL;

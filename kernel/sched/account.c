@@ -68,11 +68,10 @@ void runstate_leave(struct vcpu *v) {
 long vcpu_account(struct domain *d, u64 vcpu, u64 buffer) {
 	struct vcpu *v = domain_vcpu(d, vcpu);
 	struct vcpu_runstate_info r;
-	struct vcpu_account account;
 
 	if (!v) return -EINVAL;
 	runstate_read(v, &r);
-	account = (struct vcpu_account){
+	struct vcpu_account account = (struct vcpu_account){
 		.run_ns = r.time[RUNSTATE_running],
 		.wait_ns = r.time[RUNSTATE_runnable],
 		.block_ns = r.time[RUNSTATE_blocked],

@@ -79,10 +79,8 @@ static void set_remove(struct set *s, u32 i) {
 }
 
 static u32 set_first(const struct set *s) {
-	u32 word;
-
 	if (!s->summary) return PLAN_NOT_IN;
-	word = (u32)__builtin_ctzl(s->summary);
+	u32 word = (u32)__builtin_ctzl(s->summary);
 	return word * 64 + (u32)__builtin_ctzl(s->words[word]);
 }
 
@@ -139,11 +137,10 @@ static u32 runstate_wanted(struct vcpu *v) {
 
 static void plan_notify(struct plan *p, u32 reason) {
 	struct domain *listener;
-	u32 port;
 
 	lock_take(&p->lock);
 	listener = p->listener_flags & reason ? p->listener : NULL;
-	port = p->listener_port;
+	u32 port = p->listener_port;
 	lock_drop(&p->lock);
 	if (listener) channel_set_pending(listener, port);
 }
@@ -240,13 +237,12 @@ static struct vcpu *plan_pick(struct plan *p, u32 *due) REQUIRES(p->lock) {
 
 /* Charges who ran, picks who runs (NULL: the CPU idles), and sets the slice's end. */
 static struct vcpu *plan_choose(struct plan *p, u32 *due) {
-	struct vcpu *next, *last;
 	u64 now = time_now(), end = ~0UL;
 
 	lock_take(&p->lock);
-	last = p->running;
+	struct vcpu *last = p->running;
 	plan_charge(p, now);
-	next = plan_pick(p, due);
+	struct vcpu *next = plan_pick(p, due);
 	if (next != last) {
 		if (last) runstate_change(last, runstate_wanted(last), now);
 		if (next) runstate_change(next, RUNSTATE_running, now);
@@ -382,15 +378,15 @@ static void plan_enter(struct plan *p, u32 i) REQUIRES(p->lock) {
 /* The staged table becomes the plan. */
 static void plan_exchange(struct plan *p, u32 count) REQUIRES(p->lock) {
 	struct entry *old = p->entries;
-	u32 old_count = p->count, i;
+	u32 old_count = p->count;
 
 	plan_charge(p, time_now());
 	p->entries = p->staging;
 	p->staging = old;
 	p->count = count;
 	p->sets[0] = p->sets[1] = (struct set){0};
-	for (i = 0; i < count; i++) plan_enter(p, i);
-	for (i = 0; i < old_count; i++) {
+	for (u32 i = 0; i < count; i++) plan_enter(p, i);
+	for (u32 i = 0; i < old_count; i++) {
 		struct vcpu *v = old[i].vcpu;
 
 		if (!v || v->plan_private != p) continue;
@@ -423,12 +419,11 @@ long plan_commit(struct domain *caller, u32 cpu, u64 entries, u64 count, u64 por
 	struct plan *p = cpu < MAX_CPUS ? plans[cpu] : NULL;
 	struct plan_entry e;
 	int error;
-	u32 i;
 
 	if (!p || !count || count > PLAN_MAX || (flags & ~(u64)NOTIFY_FLAGS_MASK)) return -EINVAL;
 	if (port ? port > ~0U || !virq_bound(caller, (u32)port, VIRQ_PLAN) : flags != 0)
 		return -EINVAL;
-	for (i = 0; i < count; i++) {
+	for (u32 i = 0; i < count; i++) {
 		if (copy_from_guest(&e, entries + i * sizeof(e), sizeof(e))) return -EFAULT;
 		error = plan_stage(p, caller, i, &e);
 		if (error) return error;
@@ -444,9 +439,7 @@ long plan_commit(struct domain *caller, u32 cpu, u64 entries, u64 count, u64 por
 
 /* Nothing of the plans may point to v or its domain any more. */
 void plan_forget(struct vcpu *v) {
-	unsigned i;
-
-	for (i = 0; i < MAX_CPUS && plans[i]; i++) {
+	for (unsigned i = 0; i < MAX_CPUS && plans[i]; i++) {
 		struct plan *p = plans[i];
 
 		lock_take(&p->lock);

@@ -25,13 +25,12 @@ typedef bool extent_handler(struct domain *d, u64 entry, u32 order);
 
 /* In: PFN, out: MFN. */
 static bool populate(struct domain *d, u64 entry, u32 order) {
-	struct frame *f;
-	u64 pfn, mfn;
+	u64 pfn;
 
 	if (order || copy_from_guest(&pfn, entry, sizeof(pfn))) return false;
-	f = reserve_take(d, pfn);
+	struct frame *f = reserve_take(d, pfn);
 	if (!f) return false;
-	mfn = frame_to_mfn(f);
+	u64 mfn = frame_to_mfn(f);
 	if (!copy_to_guest(entry, &mfn, sizeof(mfn))) return true;
 	if (!reserve_put(d, f))
 		assert(false, "nobody could refer to a frame whose number nobody knows");
@@ -41,19 +40,18 @@ static bool populate(struct domain *d, u64 entry, u32 order) {
 /* Out: MFN. There may be no place for the answer. */
 static bool increase(struct domain *d, u64 entry, u32 order) {
 	struct frame *f = order ? NULL : reserve_take(d, M2P_INVALID);
-	u64 mfn;
 
 	if (!f) return false;
-	mfn = frame_to_mfn(f);
+	u64 mfn = frame_to_mfn(f);
 	return !entry || !copy_to_guest(entry, &mfn, sizeof(mfn));
 }
 
 /* In: MFN. Frames in use stay, and end the call. */
 static bool decrease(struct domain *d, u64 entry, u32 order) {
-	u64 mfn, i;
+	u64 mfn;
 
 	if (copy_from_guest(&mfn, entry, sizeof(mfn))) return false;
-	for (i = 0; i < 1UL << order; i++)
+	for (u64 i = 0; i < 1UL << order; i++)
 		if (!mfn_valid(mfn + i) || !reserve_put(d, mfn_to_frame(mfn + i))) return false;
 	return true;
 }
@@ -63,12 +61,11 @@ static long reservation(u64 command, u64 argument, extent_handler *handler) {
 	struct vcpu *v = current_vcpu();
 	struct xen_memory_reservation r;
 	u64 done = command >> MEMOP_CMD_BITS, entry;
-	struct domain *d;
 	int error;
 
 	if (copy_from_guest(&r, argument, sizeof(r)) || r.nr_extents > MAX_EXTENTS)
 		return (long)done;
-	d = cap_resolve_domid(v->domain, r.domid, RIGHT_CONTROL, &error);
+	struct domain *d = cap_resolve_domid(v->domain, r.domid, RIGHT_CONTROL, &error);
 	if (!d || r.extent_order > MAX_ORDER) return (long)done;
 	budget_begin(v);
 	for (; done < r.nr_extents; done++) {
@@ -85,11 +82,11 @@ static long reservation(u64 command, u64 argument, extent_handler *handler) {
 /* Pages owned now, or at most. */
 static long reservation_size(u64 command, u64 argument) {
 	struct xen_memory_domid op;
-	struct domain *d;
 	int error;
 
 	if (copy_from_guest(&op, argument, sizeof(op))) return -EFAULT;
-	d = cap_resolve_domid(current_vcpu()->domain, op.domid, RIGHT_INSPECT, &error);
+	struct domain *d =
+		cap_resolve_domid(current_vcpu()->domain, op.domid, RIGHT_INSPECT, &error);
 	if (!d) return error;
 	switch (command) {
 	case XENMEM_current_reservation: return d->pages;

@@ -24,7 +24,6 @@ static void iopl_changed(struct vcpu *v) {
 
 long do_vm_assist(u64 command, u64 type) {
 	struct domain *d = current_vcpu()->domain;
-	u32 i;
 
 	if (type != VMASST_TYPE_m2p_strict && (type >= 32 || !(VM_ASSIST_KEPT >> type & 1)))
 		return -EINVAL;
@@ -35,7 +34,7 @@ long do_vm_assist(u64 command, u64 type) {
 		atomic_or(&d->vm_assist, 1U << type);
 	else
 		atomic_and(&d->vm_assist, ~(1U << type));
-	for (i = 0; i < d->max_vcpus; i++) iopl_changed(d->vcpus[i]);
+	for (u32 i = 0; i < d->max_vcpus; i++) iopl_changed(d->vcpus[i]);
 	return 0;
 }
 

@@ -41,11 +41,10 @@ static long shutdown(struct vcpu *v, u64 argument, bool now) {
 
 static long remote_shutdown(struct vcpu *v, u64 argument) {
 	struct sched_remote_shutdown op;
-	struct domain *d;
 	int error;
 
 	if (copy_from_guest(&op, argument, sizeof(op))) return -EFAULT;
-	d = cap_resolve_domid(v->domain, op.domain_id, RIGHT_CONTROL, &error);
+	struct domain *d = cap_resolve_domid(v->domain, op.domain_id, RIGHT_CONTROL, &error);
 	if (!d) return error;
 	domain_shutdown(d, (u8)op.reason);
 	return 0;
@@ -119,13 +118,12 @@ long do_sched_op(u64 command, u64 argument) {
 /* Zero cancels; nonsense from old kernels becomes a time soon, as guests expect. */
 long do_set_timer_op(u64 deadline) {
 	struct vcpu *v = current_vcpu();
-	u64 now;
 
 	if (!deadline) {
 		timer_cancel(&v->singleshot);
 		return 0;
 	}
-	now = time_now();
+	u64 now = time_now();
 	if ((s64)deadline < 0 || (deadline > now && (deadline - now) >> 50))
 		deadline = now + NS_PER_SECOND / 10;
 	timer_singleshot(v, deadline, now);

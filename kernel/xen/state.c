@@ -17,13 +17,12 @@
 long do_set_trap_table(u64 table) {
 	struct vcpu *v = current_vcpu();
 	struct trap_info t;
-	unsigned n;
 
 	if (!table) {
 		memset(v->traps, 0, PAGE_SIZE);
 		return 0;
 	}
-	for (n = 0; n < HYPERCALL_CHUNK; n++, table += sizeof(t)) {
+	for (unsigned n = 0; n < HYPERCALL_CHUNK; n++, table += sizeof(t)) {
 		if (copy_from_guest(&t, table, sizeof(t))) return -EFAULT;
 		if (!t.address) return 0;
 		if (!guest_address_ok(t.address)) return -EINVAL;
@@ -107,9 +106,7 @@ static void segdesc_put(struct frame *f) {
 }
 
 void gdt_release(struct vcpu *v) {
-	unsigned i;
-
-	for (i = 0; i < DIV_UP(v->gdt_entries, 512); i++)
+	for (unsigned i = 0; i < DIV_UP(v->gdt_entries, 512); i++)
 		segdesc_put(mfn_to_frame(v->gdt_frames[i]));
 	v->gdt_entries = 0;
 }
@@ -133,36 +130,32 @@ int gdt_set(struct vcpu *v, const u64 *frames, u32 entries) {
 long do_set_gdt(u64 list, u64 entries) {
 	struct vcpu *v = current_vcpu();
 	u64 frames[FIRST_RESERVED_GDT_PAGE];
-	int r;
 
 	if (entries > FIRST_RESERVED_GDT_ENTRY) return -EINVAL;
 	if (copy_from_guest(frames, list, DIV_UP(entries, 512) * sizeof(u64))) return -EFAULT;
-	r = gdt_set(v, frames, (u32)entries);
+	int r = gdt_set(v, frames, (u32)entries);
 	if (!r) descriptors_load_gdt(this_cpu(), v);
 	return r;
 }
 
 bool ldt_fault(struct vcpu *v, u64 offset) {
 	unsigned page = offset >> PAGE_SHIFT;
-	struct frame *table, *f;
-	u64 *entry, pte;
+	struct frame *table;
 
 	if (page >= 16 || offset / 8 >= v->ldt_entries || v->ldt_mapped[page]) return false;
-	entry = table_walk_l1(v, v->ldt_base + page * PAGE_SIZE, &table);
+	u64 *entry = table_walk_l1(v, v->ldt_base + page * PAGE_SIZE, &table);
 	if (!entry) return false;
-	pte = atomic_load_relaxed(entry);
+	u64 pte = atomic_load_relaxed(entry);
 	table_release(v, table);
 	if (!(pte & PTE_P) || segdesc_get(v, pte_mfn(pte))) return false;
-	f = mfn_to_frame(pte_mfn(pte));
+	struct frame *f = mfn_to_frame(pte_mfn(pte));
 	v->ldt_mapped[page] = f;
 	descriptors_map_ldt(this_cpu(), page, pte_mfn(pte));
 	return true;
 }
 
 void ldt_unmap(struct vcpu *v) {
-	unsigned i;
-
-	for (i = 0; i < DIV_UP(v->ldt_entries, 512); i++) {
+	for (unsigned i = 0; i < DIV_UP(v->ldt_entries, 512); i++) {
 		if (!v->ldt_mapped[i]) continue;
 		if (current_vcpu() == v) descriptors_map_ldt(this_cpu(), i, 0);
 		segdesc_put(v->ldt_mapped[i]);
@@ -217,12 +210,10 @@ static void debug_addresses_load(const struct vcpu *v) {
 }
 
 static int dr7_check(const struct vcpu *v, u64 value, u64 *result) {
-	unsigned i;
-
 	if (value >> 32) return -EINVAL;
 	if (value & 1UL << 13) /* general detect: every access to a debug register would trap */
 		return -EPERM;
-	for (i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 4; i++) {
 		unsigned rw = value >> (16 + i * 4) & 3;
 
 		if (rw == 2 && !(v->cr4 & CR4_GUEST_DE)) return -EINVAL;

@@ -21,12 +21,11 @@ static bool is_up(struct vcpu *v) { return !(atomic_load(&v->blocked_on) & BLOCK
 
 static long initialise(struct vcpu *v, u64 argument) {
 	struct vcpu_guest_context context;
-	int status;
 
 	if (v->id >= XEN_LEGACY_MAX_VCPUS && !v->info_frame) return -EINVAL;
 	if (copy_from_guest(&context, argument, sizeof(context))) return -EFAULT;
 	if (v->initialised) return -EEXIST;
-	status = vcpu_set_context(v, &context);
+	int status = vcpu_set_context(v, &context);
 	return status == -ERESTART ? hypercall_restart() : status;
 }
 
@@ -44,10 +43,9 @@ static long up(struct vcpu *v) {
 /* The last one to go takes the domain with it. */
 static long down(struct vcpu *v) {
 	struct domain *d = v->domain;
-	bool last;
 
 	lock_take(&d->lock);
-	last = is_up(v) && d->vcpus_up <= 1;
+	bool last = is_up(v) && d->vcpus_up <= 1;
 	if (!last) {
 		if (is_up(v)) d->vcpus_up--;
 		vcpu_block(v, BLOCK_DOWN);
@@ -88,14 +86,13 @@ static long register_area(struct vcpu *v, gva_t *area, u64 argument, u64 size) {
 static long register_info(struct vcpu *v, u64 argument) {
 	struct vcpu_register_vcpu_info op;
 	struct vcpu_info *info;
-	struct frame *f;
 
 	if (copy_from_guest(&op, argument, sizeof(op))) return -EFAULT;
 	if (op.offset > PAGE_SIZE - sizeof(*info) || op.offset % sizeof(u64)) return -ENXIO;
 	if (v->info_frame) return -EBUSY;
 	if (v != current_vcpu() && is_up(v)) return -EINVAL;
 	if (!mfn_valid(op.mfn)) return -EINVAL;
-	f = mfn_to_frame(op.mfn);
+	struct frame *f = mfn_to_frame(op.mfn);
 	if (frame_get_type(f, v->domain, TYPE_WRITABLE)) return -EINVAL;
 	info = (struct vcpu_info *)(void *)((char *)mfn_to_virt(op.mfn) + op.offset);
 	*info = *v->info;
@@ -132,11 +129,10 @@ void timer_singleshot(struct vcpu *v, u64 deadline, u64 now) {
 
 static long set_singleshot(struct vcpu *v, u64 argument) {
 	struct vcpu_set_singleshot_timer op;
-	u64 now;
 
 	if (v != current_vcpu()) return -EINVAL;
 	if (copy_from_guest(&op, argument, sizeof(op))) return -EFAULT;
-	now = time_now();
+	u64 now = time_now();
 	if ((op.flags & VCPU_SSHOTTMR_future) && op.timeout_abs_ns < now) return -ETIME;
 	timer_singleshot(v, op.timeout_abs_ns, now);
 	return 0;
