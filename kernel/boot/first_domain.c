@@ -16,7 +16,6 @@
 #include "domain/domain.h"
 #include "entry/hypercall.h"
 #include "iommu/vtd.h"
-#include "lib/panic.h"
 #include "lib/string.h"
 #include "mem/frame.h"
 #include "sched/plan.h"

@@ -9,7 +9,6 @@
 #include "cpu/time.h"
 #include "iommu/vtd.h"
 #include "lib/log.h"
-#include "lib/panic.h"
 #include "lib/printf.h"
 #include "mem/frame.h"
 #include "mem/validate.h"

@@ -10,7 +10,6 @@
  */
 #include "boot/boot.h"
 #include "cpu/cpu.h"
-#include "lib/panic.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "mem/frame.h"
@@ -145,7 +144,7 @@ static void map_ram(const struct boot_params *params) {
 	map(DIRECT_BASE + start, start, end - start, RODATA);
 }
 
-static void build_area(u32 id) {
+void memory_add_cpu(u32 id) {
 	/* struct cpu; IST stacks; stack; TSS and I/O bitmap; descriptors: cpu/layout.h */
 	static const u8 pages[] = {1, 2, 4, 6, 8, 10, 12, 13, 14, 15, 17, 18, 19, 46};
 	u64 area = CPU_AREAS + (u64)id * CPU_AREA_SIZE;
@@ -162,8 +161,6 @@ static void build_area(u32 id) {
 	cpu->id = id;
 	cpu->window = entry_for(area, 1, 0);
 }
-
-void memory_add_cpu(u32 id) { build_area(id); }
 
 void memory_build(const struct boot_params *params) {
 	paddr_t frames = boot_alloc(table_frames()), table = boot_alloc(m2p_frames());
@@ -183,7 +180,7 @@ void memory_build(const struct boot_params *params) {
 	map(M2P_BASE, table, m2p_frames() * PAGE_SIZE, M2P_PTE);
 	map_core();
 	map_ram(params);
-	build_area(0);
+	memory_add_cpu(0);
 	l1tf_limit = features.l1tf ? frame_count : 0;
 }
 

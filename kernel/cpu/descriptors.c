@@ -40,6 +40,12 @@
 #define IO_BITMAP_BYTES 8192
 #define IO_BITMAP_NONE  0xffff
 
+/* What LGDT and LIDT load. */
+struct table_pointer {
+	u16 limit;
+	u64 base;
+} __attribute__((packed));
+
 struct tss {
 	u32 reserved0;
 	u64 rsp[3];
@@ -76,12 +82,9 @@ static void set_system(u64 *entry, u64 base, u32 limit, u64 type) {
 }
 
 static void init_gdt(struct cpu *cpu) {
-	struct {
-		u16 limit;
-		u64 base;
-	} __attribute__((packed))
-	pointer = {CPU_AREA_GDT_CORE - CPU_AREA_GDT + (SEL_LDT & (PAGE_SIZE - 1)) + 15,
-		   area_of(cpu) + CPU_AREA_GDT};
+	const struct table_pointer pointer = {CPU_AREA_GDT_CORE - CPU_AREA_GDT +
+						      (SEL_LDT & (PAGE_SIZE - 1)) + 15,
+					      area_of(cpu) + CPU_AREA_GDT};
 
 	*gdt_entry(cpu, SEL_CORE_CS) = DESCRIPTOR_CODE64;
 	*gdt_entry(cpu, SEL_CORE_DS) = DESCRIPTOR_DATA;
@@ -120,13 +123,10 @@ static void init_tss(struct cpu *cpu) {
 
 /* All gates turn interrupts off; INT3 and INTO are the guests' to execute. */
 static void init_idt(void) {
-	struct {
-		u16 limit;
-		u64 base;
-	} __attribute__((packed)) pointer = {sizeof(idt) - 1, (u64)idt};
+	const struct table_pointer pointer = {sizeof(idt) - 1, (u64)idt};
 
 	for (unsigned i = 0; i < 256; i++) {
-		u64 handler = trap_entries[i];
+		u64 handler = (u64)&trap_stubs[i * TRAP_STUB_SIZE];
 		u64 type = GATE_INTERRUPT | (i == 3 || i == 4 ? GATE_RING3 : 0) | ist_of[i];
 
 		idt[i][0] = (handler & 0xffff0000) << 32 | type << 32 | (u64)SEL_CORE_CS << 16 |

@@ -10,7 +10,6 @@
  */
 #include "cpu/cpu.h"
 #include "cpu/asm.h"
-#include "lib/panic.h"
 
 /* WB, WT, UC-, UC, WC, WP, UC, UC: what PV guests are told that the PAT holds. */
 #define PAT_VALUE 0x0000050100070406UL

@@ -8,7 +8,6 @@
 #include "cpu/asm.h"
 #include "cpu/cpu.h"
 #include "cpu/time.h"
-#include "lib/panic.h"
 
 #define REG_ID            0x02
 #define REG_TPR           0x08

@@ -20,7 +20,6 @@
 #define HV_SLOT_LAST  271
 
 #define M2P_BASE    0xffff800000000000
-#define M2P_END     0xffff804000000000
 #define CPU_AREAS   0xffff820000000000
 #define CORE_BASE   0xffff828000000000
 #define DEVICE_BASE 0xffff82c000000000
@@ -56,7 +55,6 @@
 #define CPU_AREA_GDT       0x20000
 #define CPU_AREA_GDT_CORE  0x2e000
 #define CPU_AREA_LDT       0x30000
-#define CPU_AREA_PAGES     64
 #define MAX_CPUS           64
 
 /* Selectors in the reserved part of the GDT (ABI), and the core's own. */

@@ -9,7 +9,6 @@
 #include "cpu/time.h"
 #include "cpu/asm.h"
 #include "cpu/cpu.h"
-#include "lib/panic.h"
 
 #define PIT_HZ         1193182
 #define PIT_COUNTER    0x42

@@ -63,7 +63,6 @@ struct timer {
  * info (is an upcall due?). The exit path looks nowhere else: whoever wants the
  * plan looked at sets WORK_SWITCH of the current vCPU (cpu_need_switch).
  */
-#define WORK_EVENT   (1U << 0) /* an upcall may be due: see info */
 #define WORK_RESTART (1U << 1) /* the hypercall is to be executed again */
 #define WORK_TLB     (1U << 2) /* flush before the guest runs */
 #define WORK_PAUSE   (1U << 3) /* stop running: domain paused, ended, or vCPU down */

@@ -9,7 +9,6 @@
  */
 #include "cpu/asm.h"
 #include "cpu/cpu.h"
-#include "cpu/time.h"
 #include "domain/state.h"
 #include "entry/trap.h"
 #include "mem/guest_copy.h"
@@ -18,7 +17,6 @@
 #include "entry/hypercall.h"
 
 #define MAX_INSTRUCTION 15
-#define CR0_TS_BIT      8UL
 /* The core's own choices, which a guest does not see as its own. */
 #define CR4_HIDDEN      (CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_OSXSAVE)
 
@@ -194,7 +192,7 @@ static bool rdmsr_emulate(struct vcpu *v) {
 
 static bool cr_read(struct vcpu *v, unsigned cr, u64 *value) {
 	switch (cr) {
-	case 0: *value = (read_cr0() & ~CR0_TS_BIT) | (v->ts ? CR0_TS_BIT : 0); return true;
+	case 0: *value = (read_cr0() & ~CR0_TS) | (v->ts ? CR0_TS : 0); return true;
 	case 2: *value = v->cr2; return true;
 	case 3: *value = frame_to_mfn(v->root) << PAGE_SHIFT; return true;
 	case 4: *value = (features.cr4 & ~CR4_HIDDEN) | v->cr4; return true;
@@ -219,8 +217,8 @@ static bool cr_write(struct vcpu *v, struct instruction *in, unsigned cr, u64 va
 
 	switch (cr) {
 	case 0:
-		if ((value ^ read_cr0()) & ~CR0_TS_BIT) return false;
-		fpu_set_ts(v, value & CR0_TS_BIT);
+		if ((value ^ read_cr0()) & ~CR0_TS) return false;
+		fpu_set_ts(v, value & CR0_TS);
 		return true;
 	case 2:
 		v->cr2 = value;

@@ -25,9 +25,8 @@ void kernel_stack_set(struct vcpu *v, u64 ss, u64 sp);
 int debug_register_set(struct vcpu *v, u64 reg, u64 value);
 void debug_registers_switch(struct vcpu *from, struct vcpu *to);
 
-#define DR6_FIXED    0xffff0ff0UL
-#define DR7_FIXED    0x400UL
-#define DR7_ACTIVE   0xffUL
-#define CR4_GUEST_DE 8UL
+#define DR6_FIXED  0xffff0ff0UL
+#define DR7_FIXED  0x400UL
+#define DR7_ACTIVE 0xffUL
 
 #endif

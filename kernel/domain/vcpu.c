@@ -19,9 +19,8 @@
 #include "mem/validate.h"
 #include "sched/plan.h"
 
-#define CR0_GUEST_TS 8UL
 /* The bits of CR4 that a guest controls for itself. */
-#define CR4_GUEST    (CR4_TSD | CR4_DE | CR4_FSGSBASE)
+#define CR4_GUEST (CR4_TSD | CR4_DE | CR4_FSGSBASE)
 
 void vcpu_init(struct vcpu *v, struct domain *d, u32 id) {
 	void *fpu = v->fpu;
@@ -102,7 +101,7 @@ static void install_registers(struct vcpu *v, const struct vcpu_guest_context *c
 	v->kernel_mode = !!(c->flags & VGCF_in_kernel);
 	v->gs_base = v->kernel_mode ? c->gs_base_kernel : c->gs_base_user;
 	v->gs_base_other = v->kernel_mode ? c->gs_base_user : c->gs_base_kernel;
-	v->ts = !!(c->ctrlreg[0] & CR0_GUEST_TS);
+	v->ts = !!(c->ctrlreg[0] & CR0_TS);
 	v->cr4 = c->ctrlreg[4] & CR4_GUEST & (features.fsgsbase ? ~0UL : ~CR4_FSGSBASE);
 	for (unsigned i = 0; i < 4; i++)
 		v->dr[i] = guest_address_ok(c->debugreg[i]) ? c->debugreg[i] : 0;

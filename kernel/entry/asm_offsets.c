@@ -11,7 +11,11 @@
 #define VCPU(name, field) OFFSET(V_##name, offsetof(struct vcpu, field))
 #define REGS(field)                                      \
 	OFFSET(R_##field, offsetof(struct regs, field)); \
-	OFFSET(V_##field, offsetof(struct vcpu, regs.field))
+	OFFSET(V_##field, offsetof(struct vcpu, regs.field));
+#define EACH_REGISTER(do)                                                                       \
+	do                                                                                      \
+	(r15) do(r14) do(r13) do(r12) do(rbp) do(rbx) do(r11) do(r10) do(r9) do(r8) do(rax) do( \
+		rcx) do(rdx) do(rsi) do(rdi) do(rip) do(cs) do(rflags) do(rsp) do(ss)
 
 void asm_offsets(void);
 
@@ -33,26 +37,7 @@ void asm_offsets(void) {
 	VCPU(KERNEL_MODE, kernel_mode);
 	VCPU(SYSCALL_MASKS, callback[CALLBACKTYPE_syscall].masks);
 	VCPU(NOFLUSH, noflush);
-	REGS(r15);
-	REGS(r14);
-	REGS(r13);
-	REGS(r12);
-	REGS(rbp);
-	REGS(rbx);
-	REGS(r11);
-	REGS(r10);
-	REGS(r9);
-	REGS(r8);
-	REGS(rax);
-	REGS(rcx);
-	REGS(rdx);
-	REGS(rsi);
-	REGS(rdi);
-	REGS(rip);
-	REGS(cs);
-	REGS(rflags);
-	REGS(rsp);
-	REGS(ss);
+	EACH_REGISTER(REGS)
 	OFFSET(WORK_RESTART, WORK_RESTART);
 }
 

@@ -25,8 +25,6 @@
 #define SELF(offset)   (entry_text + CPU_AREA_STRUCT + (offset))(%rip)
 
 #define FLAGS_IF   0x200
-#define FLAGS_TF   0x100
-#define FLAGS_NT   0x4000
 #define FLAGS_IOPL 0x3000
 /* What a guest frame may bring into RFLAGS: everything but IOPL, VM, VIF, VIP. */
 #define FLAGS_GUEST 0x254dd5
@@ -71,6 +69,21 @@
 	.irp	r, \registers
 	mov	V_\r(\base), %\r
 	.endr
+.endm
+
+/*
+ * From the vCPU in rsp to the kernel stack: rbx = vCPU, its rbx, rdx, rax, rsp (from
+ * cpu.scratch) and rip (from rcx) are saved, rax and rdx are free.
+ */
+.macro ENTER
+	mov	%rbx, V_rbx(%rsp)
+	mov	%rsp, %rbx
+	SAVE	%rbx, rdx, rax
+	mov	V_CPU(%rbx), %rdx
+	lea	STACK_FROM_CPU(%rdx), %rsp
+	mov	CPU_SCRATCH(%rdx), %rax
+	mov	%rax, V_rsp(%rbx)
+	mov	%rcx, V_rip(%rbx)
 .endm
 
 .macro FUNCTION name
@@ -191,14 +204,7 @@ hypercall_slow:
  * stack, and the guest kernel runs at its callback.
  */
 syscall_from_user:
-	mov	%rbx, V_rbx(%rsp)
-	mov	%rsp, %rbx
-	SAVE	%rbx, rdx, rax
-	mov	V_CPU(%rbx), %rdx
-	lea	STACK_FROM_CPU(%rdx), %rsp
-	mov	CPU_SCRATCH(%rdx), %rax
-	mov	%rax, V_rsp(%rbx)
-	mov	%rcx, V_rip(%rbx)
+	ENTER
 	cmpl	$0, V_WORK(%rbx)
 	jne	syscall_user_slow
 	mov	V_KERNEL_STACK(%rbx), %rdx
@@ -290,27 +296,16 @@ save_for_slow:
 
 /* SYSCALL from 32-bit code, of whatever mode. rsp = vCPU. */
 FUNCTION syscall32_common
-	mov	%rbx, V_rbx(%rsp)
-	mov	%rsp, %rbx
-	SAVE	%rbx, rdx, rax
-	mov	%rcx, V_rip(%rbx)
-	mov	V_CPU(%rbx), %rdx
-	lea	STACK_FROM_CPU(%rdx), %rsp
-	mov	CPU_SCRATCH(%rdx), %rax
-	mov	%rax, V_rsp(%rbx)
+	ENTER
 	call	save_for_slow
 	mov	%rbx, %rdi
 	call	bounce_syscall32
 	jmp	exit_to_guest
 
 FUNCTION sysenter_common
-	mov	%rbx, V_rbx(%rsp)
-	mov	%rsp, %rbx
-	SAVE	%rbx, rdx, rax
+	ENTER
 	movq	$0, V_rip(%rbx)
 	movq	$0, V_rsp(%rbx)
-	mov	V_CPU(%rbx), %rdx
-	lea	STACK_FROM_CPU(%rdx), %rsp
 	mov	%r11, %rax
 	pushfq
 	pop	%r11
@@ -488,7 +483,8 @@ return_to_core:
 	add	$8, %rsp
 	iretq
 
-/* One stub of 16 bytes for each vector. */
+/* One stub of TRAP_STUB_SIZE bytes for each vector. */
+	.globl	trap_stubs
 	.balign	16
 trap_stubs:
 .set	vector, 0
@@ -504,16 +500,6 @@ trap_stubs:
 	.else
 	jmp	trap_common
 	.endif
-	.set	vector, vector + 1
-.endr
-
-	.section .rodata
-	.globl	trap_entries
-	.balign	8
-trap_entries:
-.set	vector, 0
-.rept	256
-	.quad	trap_stubs + vector * 16
 	.set	vector, vector + 1
 .endr
 

@@ -54,7 +54,6 @@ long do_set_timer_op(u64 deadline);
 long do_xen_version(u64 command, u64 argument);
 long do_grant_table_op(u64 command, u64 array, u64 count);
 long do_vm_assist(u64 command, u64 type);
-long do_iret(void);
 long do_vcpu_op(u64 command, u64 vcpu, u64 argument);
 long do_set_segment_base(u64 which, u64 base);
 long do_mmuext_op(u64 ops, u64 count, u64 done, u64 domid);

@@ -12,7 +12,6 @@
 #include "domain/state.h"
 #include "event/channel.h"
 #include "iommu/vtd.h"
-#include "lib/panic.h"
 #include "lib/printf.h"
 #include "mem/guest_copy.h"
 #include "mem/tlb.h"

@@ -8,21 +8,16 @@
 
 #include "domain/domain.h"
 
-#define VECTOR_DE  0
 #define VECTOR_DB  1
 #define VECTOR_NMI 2
-#define VECTOR_BP  3
-#define VECTOR_OF  4
 #define VECTOR_UD  6
 #define VECTOR_NM  7
-#define VECTOR_DF  8
-#define VECTOR_TS  10
 #define VECTOR_NP  11
 #define VECTOR_SS  12
 #define VECTOR_GP  13
 #define VECTOR_PF  14
-#define VECTOR_AC  17
-#define VECTOR_MC  18
+
+#define TRAP_STUB_SIZE 16
 
 #define PF_PRESENT  1U
 #define PF_WRITE    2U
@@ -54,10 +49,10 @@ void bounce_bad_stack(struct vcpu *v);
 void iret_from_frame(struct vcpu *v);
 /* In entry.S. Runs the current vCPU, or whomever the plan says. */
 NORETURN void exit_to_guest(void);
-extern const u64 trap_entries[256];
 extern const char entry_text[], entry_syscall[], entry_syscall32[], entry_sysenter[];
 extern const char syscall_common[], syscall32_common[], sysenter_common[];
 extern const char iret_guest[], iret_guest_full[];
+extern const char trap_stubs[]; /* TRAP_STUB_SIZE each, by vector */
 
 /* --- domain/bounce.c --- */
 
@@ -85,6 +80,9 @@ bool emulate_invalid_opcode(struct vcpu *v);
 bool emulate_pte_write(struct vcpu *v, gva_t address);
 
 /* --- lib/panic.c --- */
-NORETURN void core_exception(struct regs *r);
+/* An exception in the core that nothing expects. */
+NORETURN COLD void core_exception(struct regs *r);
+/* One CPU has panicked: the others stop when they are told. */
+extern bool panicking;
 
 #endif

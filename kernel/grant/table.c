@@ -2,13 +2,11 @@
 /*
  * Grant tables: the entries, the operations on the table as a whole, and
  * what dispatches them all.
- *
  */
 #include "grant/pin.h"
 
 #include "cap/cap.h"
 #include "entry/hypercall.h"
-#include "lib/string.h"
 #include "mem/frame.h"
 #include "mem/guest_copy.h"
 
@@ -183,7 +181,7 @@ static long run(struct vcpu *v, const struct grant_operation *op, u64 array, u64
 	return 0;
 }
 
-static __attribute__((noinline)) long other_op(struct vcpu *v, u64 command, u64 array, u64 count) {
+static NOINLINE long other_op(struct vcpu *v, u64 command, u64 array, u64 count) {
 	if (command == GNTTABOP_unmap_and_replace) return grant_unmap(v, array, count, true);
 	/* Caches are coherent, and nothing else of a frame is anybody's to flush. */
 	if (command == GNTTABOP_cache_flush) return -EOPNOTSUPP;

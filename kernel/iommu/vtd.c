@@ -23,7 +23,6 @@
 #include "cpu/cpu.h"
 #include "cpu/time.h"
 #include "iommu/dma.h"
-#include "lib/panic.h"
 #include "lib/printf.h"
 
 #define REG_CAP         0x08

@@ -9,7 +9,7 @@
  * That may show a function too many, from an older use of the stack, but never
  * one too few.
  */
-#include "lib/panic.h"
+#include "entry/trap.h"
 #include "lib/log.h"
 #include "lib/printf.h"
 #include "sched/plan.h"

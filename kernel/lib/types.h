@@ -52,7 +52,6 @@ typedef u64 gva_t;   /* a guest's virtual address: never dereferenced but by mem
 #define EPERM      1
 #define ENOENT     2
 #define ESRCH      3
-#define EIO        5
 #define ENXIO      6
 #define E2BIG      7
 #define EBADF      9
@@ -77,6 +76,8 @@ typedef u64 gva_t;   /* a guest's virtual address: never dereferenced but by mem
 
 /* lib/panic.c: prints a report on the polled serial port and stops the machine. */
 NORETURN COLD void panic(const char *format, ...) PRINTF(1);
+/* This machine, or what the loader brought, will not do: in the user's words, no backtrace. */
+NORETURN COLD void boot_refuse(const char *format, ...) PRINTF(1);
 
 /*
  * An invariant of the program, never a condition that a guest can bring about.

@@ -14,7 +14,6 @@
 #include "cpu/cpu.h"
 #include "entry/hypercall.h"
 #include "mem/guest_copy.h"
-#include "mem/guest_copy.h"
 #include "mem/tlb.h"
 
 /* The same frame, and only these bits differ: no reference changes. */

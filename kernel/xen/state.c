@@ -216,7 +216,7 @@ static int dr7_check(const struct vcpu *v, u64 value, u64 *result) {
 	for (unsigned i = 0; i < 4; i++) {
 		unsigned rw = value >> (16 + i * 4) & 3;
 
-		if (rw == 2 && !(v->cr4 & CR4_GUEST_DE)) return -EINVAL;
+		if (rw == 2 && !(v->cr4 & CR4_DE)) return -EINVAL;
 	}
 	*result = (value & ~0xd800UL) | DR7_FIXED;
 	return 0;
@@ -227,7 +227,7 @@ int debug_register_set(struct vcpu *v, u64 reg, u64 value) {
 	int r;
 
 	if (reg == 4 || reg == 5) {
-		if (v->cr4 & CR4_GUEST_DE) return -ENODEV;
+		if (v->cr4 & CR4_DE) return -ENODEV;
 		reg += 2;
 	}
 	if (reg < 4) {
@@ -267,7 +267,7 @@ long do_get_debugreg(u64 reg) {
 	struct vcpu *v = current_vcpu();
 
 	if (reg == 4 || reg == 5) {
-		if (v->cr4 & CR4_GUEST_DE) return 0;
+		if (v->cr4 & CR4_DE) return 0;
 		reg += 2;
 	}
 	if (reg < 4) return (long)v->dr[reg];
