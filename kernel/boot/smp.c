@@ -20,7 +20,7 @@
 #define INIT_DELAY           10000000UL
 #define STARTUP_DELAY        200000UL
 
-extern const char smp_page[], smp_page_end[], smp_page_jump[];
+extern const char smp_page[], smp_page_end[];
 extern u64 smp_root, smp_stack;
 
 u64 smp_root, smp_stack; /* for the one that starts now */
@@ -75,15 +75,13 @@ static bool start(u32 id, u32 apic_id, paddr_t page) {
 
 void smp_start(const struct boot_params *params) {
 	paddr_t page = find_page(params);
-	char *copy = paddr_to_virt(page);
 
 	if (acpi.cpus < 2) return;
 	if (!page) {
 		printf("core: no memory below 512 KiB to start other CPUs from\n");
 		return;
 	}
-	memcpy(copy, smp_page, (size_t)(smp_page_end - smp_page));
-	*(u32 *)(void *)(copy + (smp_page_jump - smp_page)) += (u32)page;
+	memcpy(paddr_to_virt(page), smp_page, (size_t)(smp_page_end - smp_page));
 	smp_root = virt_to_paddr(core_root);
 	for (u32 i = 0; i < acpi.cpus && cpu_count < MAX_CPUS; i++) {
 		if (acpi.apic_id[i] == this_cpu()->apic_id) continue;

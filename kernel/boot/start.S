@@ -47,6 +47,7 @@ start:
 	mov	$(boot_stack_end - CORE_BASE), %esp
 	mov	%eax, %edi	/* becomes the first argument of boot_main */
 	mov	%ebx, %esi	/* the second */
+	lgdt	boot_gdt_pointer - CORE_BASE
 
 	mov	$0x80000000, %eax
 	cpuid
@@ -57,6 +58,9 @@ start:
 	bt	$29, %edx
 	jnc	no_long_mode
 
+	/* Other CPUs come here too, with edi = 0 (smp_boot.S). Memory is not touched. */
+	.global enter_long
+enter_long:
 	mov	%cr4, %eax
 	or	$0x20, %eax		/* PAE */
 	mov	%eax, %cr4
@@ -69,7 +73,6 @@ start:
 	mov	%cr0, %eax
 	or	$0x80000001, %eax	/* PG, PE */
 	mov	%eax, %cr0
-	lgdt	boot_gdt_pointer - CORE_BASE
 	ljmp	$8, $(long_mode - CORE_BASE)
 
 	/* 32-bit, nothing is set up yet: says what is missing on COM1 and stops. */
@@ -103,9 +106,11 @@ long_mode:
 	movabs	$high, %rax
 	jmp	*%rax
 high:
+	xor	%ebp, %ebp
+	test	%edi, %edi
+	jz	smp_high
 	mov	%edi, %edi
 	mov	%esi, %esi
-	xor	%ebp, %ebp
 	call	boot_main
 	ud2
 
@@ -115,6 +120,7 @@ boot_gdt:
 	.quad 0
 	.quad 0x00af9b000000ffff	/* code, 64-bit */
 	.quad 0x00cf93000000ffff	/* data */
+	.quad 0x00cf9b000000ffff	/* code, 32-bit: for smp_boot.S */
 boot_gdt_pointer:
 	.short boot_gdt_pointer - boot_gdt - 1
 	.long boot_gdt - CORE_BASE

@@ -66,26 +66,20 @@ void fpu_init(void) {
 
 u64 fpu_area_size(void) { return ROUND_UP((u64)features.xsave_size, 64UL); }
 
-void fpu_reset(struct vcpu *v) {
-	const u32 mxcsr = MXCSR_INITIAL;
-	const u16 fcw = FCW_INITIAL;
+static u32 *mxcsr_of(const struct vcpu *v) { return (u32 *)((u64)v->fpu + MXCSR_OFFSET); }
 
+void fpu_reset(struct vcpu *v) {
 	memset(v->fpu, 0, fpu_area_size());
-	memcpy(v->fpu, &fcw, sizeof(fcw));
-	memcpy((char *)v->fpu + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
+	*(u16 *)v->fpu = FCW_INITIAL;
+	*mxcsr_of(v) = MXCSR_INITIAL;
 	if (features.xsave) /* the parts that are in the image; all else starts initialised */
 		*(u64 *)((char *)v->fpu + XSAVE_HEADER) = XCR0_X87 | XCR0_SSE;
 	v->xcr0 = XCR0_X87;
 }
 
 void fpu_set_image(struct vcpu *v, const void *image) {
-	u32 mxcsr;
-
 	memcpy(v->fpu, image, FXSAVE_BYTES);
-	/* Reserved bits would fault when the image is loaded. */
-	memcpy(&mxcsr, (char *)v->fpu + MXCSR_OFFSET, sizeof(mxcsr));
-	mxcsr &= MXCSR_VALID;
-	memcpy((char *)v->fpu + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
+	*mxcsr_of(v) &= MXCSR_VALID; /* reserved bits would fault when the image is loaded */
 }
 
 void fpu_switch(struct vcpu *to) {

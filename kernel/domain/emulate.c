@@ -43,28 +43,16 @@ static bool fetch(struct vcpu *v, struct instruction *in) {
 /* The next byte; past the end there are bytes that no instruction here continues with. */
 static u8 next(struct instruction *in) { return in->at < in->length ? in->byte[in->at++] : 0xff; }
 
+/* Segments, operand and address size, repetition; then REX, and the opcode. */
 static u8 skip_prefixes(struct instruction *in) {
-	for (;;) {
-		u8 b = next(in);
+	u8 b = next(in);
 
-		switch (b) {
-		case 0x66: in->operand16 = true; break;
-		case 0xf2:
-		case 0xf3:
-		case 0x26:
-		case 0x2e:
-		case 0x36:
-		case 0x3e:
-		case 0x64:
-		case 0x65: break;
-		default:
-			if ((b & 0xf0) == 0x40) {
-				in->rex = b;
-				b = next(in);
-			}
-			return b;
-		}
-	}
+	for (; (b & 0xe7) == 0x26 || b == 0x64 || b == 0x65 || b == 0x66 || (b & 0xfe) == 0xf2;
+	     b = next(in))
+		in->operand16 |= b == 0x66;
+	if ((b & 0xf0) != 0x40) return b;
+	in->rex = b;
+	return next(in);
 }
 
 /* --- Ports --- */

@@ -69,36 +69,45 @@ void cpu_relax(void) {
 	tlb_serve(this_cpu());
 }
 
-/* The CPUs of the set, this one not among them, flush; waits until they have. */
-static void flush_others(u64 set) {
-	u32 ticket[MAX_CPUS];
-
-	for (u64 rest = set; rest; rest &= rest - 1) {
-		struct cpu *cpu = cpu_by_id((u32)__builtin_ctzl(rest));
-
-		ticket[cpu->id] = atomic_add(&cpu->flush_request, 1) + 1;
-		lapic_send_ipi(cpu->apic_id, VECTOR_KICK);
-	}
-	for (u64 rest = set; rest; rest &= rest - 1) {
-		struct cpu *cpu = cpu_by_id((u32)__builtin_ctzl(rest));
-
-		while ((s32)(atomic_load(&cpu->flush_done) - ticket[cpu->id]) < 0) cpu_relax();
-	}
+static inline bool flushed_since(const struct cpu *cpu, u32 stamp) {
+	return (s32)(atomic_load(&cpu->tlb_clock) - stamp) > 0;
 }
 
-/* Other CPUs whose current vCPU is... */
-typedef bool (*wanted_fn)(const struct cpu *cpu, const struct vcpu *v, const void *context);
+/* Which CPUs are to flush: those that run a vCPU ... */
+struct audience {
+	const struct domain *domain; /* ... of this domain, */
+	const u64 *vcpus;            /* of this set (NULL: any), */
+	bool mappers;                /* or of any that maps grants, */
+	bool once;                   /* unless they have flushed since `stamp` */
+	u32 stamp;
+};
 
-static u64 others(wanted_fn wanted, const void *context) {
-	u64 set = 0;
+static bool is_concerned(const struct cpu *cpu, const struct vcpu *v, const struct audience *a) {
+	if (v->domain != a->domain && !(a->mappers && v->domain && v->domain->maps_made))
+		return false;
+	if (a->vcpus && !(a->vcpus[v->id / 64] >> (v->id % 64) & 1)) return false;
+	return !a->once || !flushed_since(cpu, a->stamp);
+}
+
+/* Other CPUs than this one flush; waits until they have. */
+static void flush_others(const struct audience *audience) {
+	u32 ticket[MAX_CPUS];
+	u64 asked = 0;
 
 	for (u32 i = 0; i < cpu_count; i++) {
-		const struct cpu *cpu = cpu_by_id(i);
-		const struct vcpu *v = cpu == this_cpu() ? NULL : atomic_load(&cpu->current);
+		struct cpu *cpu = cpu_by_id(i);
 
-		if (v && v->domain && wanted(cpu, v, context)) set |= 1UL << i;
+		if (cpu == this_cpu() || !is_concerned(cpu, atomic_load(&cpu->current), audience))
+			continue;
+		asked |= 1UL << i;
+		ticket[i] = atomic_add(&cpu->flush_request, 1) + 1;
+		lapic_send_ipi(cpu->apic_id, VECTOR_KICK);
 	}
-	return set;
+	for (; asked; asked &= asked - 1) {
+		u32 i = (u32)__builtin_ctzl(asked);
+
+		while ((s32)(atomic_load(&cpu_by_id(i)->flush_done) - ticket[i]) < 0) cpu_relax();
+	}
 }
 
 void tlb_flush_page_local(gva_t va) {
@@ -112,51 +121,27 @@ void tlb_flush_page_local(gva_t va) {
 		current_vcpu()->cr3_user &= ~CR3_NOFLUSH;
 }
 
-static bool of_domain(const struct cpu *cpu, const struct vcpu *v, const void *domain) {
-	(void)cpu;
-	return v->domain == domain;
-}
-
 void tlb_flush_domain(struct domain *d) {
 	if (current_vcpu()->domain == d) tlb_flush_local();
-	if (unlikely(cpu_count > 1)) flush_others(others(of_domain, d));
-}
-
-static bool in_bitmap(const struct cpu *cpu, const struct vcpu *v, const void *vcpus) {
-	(void)cpu;
-	return v->domain == current_vcpu()->domain &&
-	       ((const u64 *)vcpus)[v->id / 64] >> (v->id % 64) & 1;
+	if (unlikely(cpu_count > 1)) flush_others(&(struct audience){.domain = d});
 }
 
 void tlb_flush_vcpus(const u64 vcpus[2]) {
-	if (unlikely(cpu_count > 1)) flush_others(others(in_bitmap, vcpus));
+	const struct audience named = {.domain = current_vcpu()->domain, .vcpus = vcpus};
+
+	if (unlikely(cpu_count > 1)) flush_others(&named);
 }
 
 void tlb_flush_later(struct vcpu *v) { atomic_or(&v->work, WORK_TLB); }
 
-struct change {
-	const struct domain *owner;
-	u32 stamp;
-};
-
-static inline bool flushed_since(const struct cpu *cpu, u32 stamp) {
-	return (s32)(atomic_load(&cpu->tlb_clock) - stamp) > 0;
-}
-
-/* It may know the frame as its own, or by a grant. */
-static bool may_remember(const struct cpu *cpu, const struct vcpu *v, const void *change) {
-	const struct change *c = change;
-
-	return (v->domain == c->owner || v->domain->maps_made) && !flushed_since(cpu, c->stamp);
-}
-
 void tlb_flush_frames(struct domain *d) { tlb_flush_since(d, atomic_load(&tlb_clock)); }
 
+/* A CPU may know the frames as its own, or by a grant. */
 void tlb_flush_since(struct domain *d, u32 stamp) {
-	struct change change = {d, stamp};
+	const struct audience all = {.domain = d, .mappers = true, .once = true, .stamp = stamp};
 
 	if (!flushed_since(this_cpu(), stamp)) tlb_flush_local();
-	if (unlikely(cpu_count > 1)) flush_others(others(may_remember, &change));
+	if (unlikely(cpu_count > 1)) flush_others(&all);
 }
 
 void tlb_set_roots(struct vcpu *v) {
