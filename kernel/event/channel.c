@@ -85,12 +85,22 @@ static long port_find_free(const struct domain *d) REQUIRES(bindings_lock) {
 	return -ENOSPC;
 }
 
-/* Binds a free port; the port or -ENOSPC. */
-static long port_bind(struct domain *d, struct channel value) REQUIRES(bindings_lock) {
-	long port = port_find_free(d);
+/* Gives a closed port a meaning, 0: any closed one. The port, -EEXIST, or -ENOSPC. */
+static long port_bind(struct domain *d, u32 port, struct channel value) REQUIRES(bindings_lock) {
+	long found = port ? port : port_find_free(d);
 
-	if (port > 0) channel_write(d, (u32)port, value);
-	return port;
+	if (found < 0) return found;
+	if (d->channels[found].state != CHANNEL_CLOSED) return -EEXIST;
+	channel_write(d, (u32)found, value);
+	return found;
+}
+
+static long channel_bind(struct domain *d, u32 port, struct channel value) {
+	if (!port_ok(d, port)) return -EINVAL;
+	lock_take(&bindings_lock);
+	long bound = port_bind(d, port, value);
+	lock_drop(&bindings_lock);
+	return bound;
 }
 
 static void port_close(struct domain *d, u32 port) REQUIRES(bindings_lock) {
@@ -116,10 +126,17 @@ static void port_close(struct domain *d, u32 port) REQUIRES(bindings_lock) {
 	atomic_and(&d->shared->evtchn_pending[port / 64], ~(1UL << port % 64));
 }
 
-void channel_close(struct domain *d, u32 port) {
+int channel_close(struct domain *d, u32 port) {
+	int status = -EINVAL;
+
+	if (!port_ok(d, port)) return status;
 	lock_take(&bindings_lock);
-	if (d->channels[port].state != CHANNEL_CLOSED) port_close(d, port);
+	if (d->channels[port].state != CHANNEL_CLOSED) {
+		port_close(d, port);
+		status = 0;
+	}
 	lock_drop(&bindings_lock);
+	return status;
 }
 
 int channel_reset(struct domain *d) {
@@ -136,18 +153,10 @@ int channel_reset(struct domain *d) {
 }
 
 int channel_offer(struct domain *d, u32 port, u16 remote_domid) {
-	int status = 0;
+	const struct channel value = {.state = CHANNEL_UNBOUND, .remote_domid = remote_domid};
+	long bound = port ? channel_bind(d, port, value) : -EINVAL;
 
-	if (!port || !port_ok(d, port)) return -EINVAL;
-	lock_take(&bindings_lock);
-	if (d->channels[port].state != CHANNEL_CLOSED)
-		status = -EEXIST;
-	else
-		channel_write(
-			d, port,
-			(struct channel){.state = CHANNEL_UNBOUND, .remote_domid = remote_domid});
-	lock_drop(&bindings_lock);
-	return status;
+	return bound < 0 ? (int)bound : 0;
 }
 
 /* Joins one end of a pair to the other; the port keeps its vCPU. */
@@ -193,19 +202,7 @@ int channel_connect(struct domain *a, u32 port_a, struct domain *b, u32 port_b) 
 }
 
 long channel_bind_pirq(struct domain *d, u32 port, u32 irq) {
-	struct channel value = {.state = CHANNEL_PIRQ, .remote_port = irq};
-	long result = port;
-
-	if (!port_ok(d, port)) return -EINVAL;
-	lock_take(&bindings_lock);
-	if (!port)
-		result = port_bind(d, value);
-	else if (d->channels[port].state != CHANNEL_CLOSED)
-		result = -EEXIST;
-	else
-		channel_write(d, port, value);
-	lock_drop(&bindings_lock);
-	return result;
+	return channel_bind(d, port, (struct channel){.state = CHANNEL_PIRQ, .remote_port = irq});
 }
 
 bool virq_bound(struct domain *d, u32 port, u32 virq) {
@@ -236,6 +233,13 @@ static long op_send(struct domain *d, u32 port) {
 	return status;
 }
 
+/* The result of an operation that binds: its port goes into the argument. */
+static long bound_port(long port, u32 *result) {
+	if (port < 0) return port;
+	*result = (u32)port;
+	return 0;
+}
+
 /*
  * Offering a port needs no authority over the peer: it is inert until the peer
  * binds it, and for that the peer needs a capability to this domain.
@@ -244,19 +248,12 @@ static long op_alloc_unbound(struct domain *d, void *argument) {
 	struct evtchn_alloc_unbound *op = argument;
 	int error;
 	struct domain *owner = cap_resolve_domid(d, op->dom, RIGHT_CONTROL, &error);
+	const struct channel value = {
+		.state = CHANNEL_UNBOUND,
+		.remote_domid = op->remote_dom == DOMID_SELF ? d->id : op->remote_dom,
+	};
 
-	if (!owner) return error;
-	lock_take(&bindings_lock);
-	long port = port_bind(
-		owner,
-		(struct channel){
-			.state = CHANNEL_UNBOUND,
-			.remote_domid = op->remote_dom == DOMID_SELF ? d->id : op->remote_dom,
-		});
-	lock_drop(&bindings_lock);
-	if (port < 0) return port;
-	op->port = (u32)port;
-	return 0;
+	return owner ? bound_port(channel_bind(owner, 0, value), &op->port) : error;
 }
 
 static long op_bind_interdomain(struct domain *d, void *argument) {
@@ -288,34 +285,26 @@ static long op_bind_interdomain(struct domain *d, void *argument) {
 
 static long op_bind_virq(struct domain *d, void *argument) {
 	struct evtchn_bind_virq *op = argument;
+	const struct channel value = {
+		.state = CHANNEL_VIRQ, .virq = (u8)op->virq, .notify_vcpu = op->vcpu};
+	struct vcpu *v = domain_vcpu(d, op->vcpu);
 	long port = -EEXIST;
 
 	if (op->virq >= NR_VIRQS || (virq_is_global(op->virq) && op->vcpu)) return -EINVAL;
-	struct vcpu *v = domain_vcpu(d, op->vcpu);
 	if (!v) return -ENOENT;
 	lock_take(&bindings_lock);
-	if (!v->virq_port[op->virq]) {
-		port = port_bind(d, (struct channel){.state = CHANNEL_VIRQ,
-						     .virq = (u8)op->virq,
-						     .notify_vcpu = op->vcpu});
-		if (port > 0) atomic_store(&v->virq_port[op->virq], (u32)port);
-	}
+	if (!v->virq_port[op->virq]) port = port_bind(d, 0, value);
+	if (port > 0) atomic_store(&v->virq_port[op->virq], (u32)port);
 	lock_drop(&bindings_lock);
-	if (port < 0) return port;
-	op->port = (u32)port;
-	return 0;
+	return bound_port(port, &op->port);
 }
 
 static long op_bind_ipi(struct domain *d, void *argument) {
 	struct evtchn_bind_ipi *op = argument;
+	const struct channel value = {.state = CHANNEL_IPI, .notify_vcpu = op->vcpu};
 
 	if (!domain_vcpu(d, op->vcpu)) return -ENOENT;
-	lock_take(&bindings_lock);
-	long port = port_bind(d, (struct channel){.state = CHANNEL_IPI, .notify_vcpu = op->vcpu});
-	lock_drop(&bindings_lock);
-	if (port < 0) return port;
-	op->port = (u32)port;
-	return 0;
+	return bound_port(channel_bind(d, 0, value), &op->port);
 }
 
 /* Lines are bound by capability: IRQ_BIND. */
@@ -325,17 +314,7 @@ static long op_bind_pirq(struct domain *d, void *argument) {
 }
 
 static long op_close(struct domain *d, void *argument) {
-	u32 port = ((struct evtchn_close *)argument)->port;
-	long status = -EINVAL;
-
-	if (!port_ok(d, port)) return status;
-	lock_take(&bindings_lock);
-	if (d->channels[port].state != CHANNEL_CLOSED) {
-		port_close(d, port);
-		status = 0;
-	}
-	lock_drop(&bindings_lock);
-	return status;
+	return channel_close(d, ((struct evtchn_close *)argument)->port);
 }
 
 static long op_status(struct domain *caller, void *argument) {
@@ -405,17 +384,14 @@ static const struct event_operation {
 	u8 size;
 	bool result; /* written back */
 } operations[] = {
-	[EVTCHNOP_bind_interdomain] = {op_bind_interdomain, sizeof(struct evtchn_bind_interdomain),
-				       true},
-	[EVTCHNOP_bind_virq] = {op_bind_virq, sizeof(struct evtchn_bind_virq), true},
-	[EVTCHNOP_bind_pirq] = {op_bind_pirq, sizeof(struct evtchn_bind_pirq), false},
-	[EVTCHNOP_close] = {op_close, sizeof(struct evtchn_close), false},
-	[EVTCHNOP_status] = {op_status, sizeof(struct evtchn_status), true},
-	[EVTCHNOP_alloc_unbound] = {op_alloc_unbound, sizeof(struct evtchn_alloc_unbound), true},
-	[EVTCHNOP_bind_ipi] = {op_bind_ipi, sizeof(struct evtchn_bind_ipi), true},
-	[EVTCHNOP_bind_vcpu] = {op_bind_vcpu, sizeof(struct evtchn_bind_vcpu), false},
-	[EVTCHNOP_unmask] = {op_unmask, sizeof(struct evtchn_unmask), false},
-	[EVTCHNOP_reset] = {op_reset, sizeof(struct evtchn_reset), false},
+#define OPERATION(name, result) \
+	[EVTCHNOP_##name] = {op_##name, sizeof(struct evtchn_##name), result}
+	OPERATION(bind_interdomain, true), OPERATION(bind_virq, true),
+	OPERATION(bind_pirq, false),       OPERATION(close, false),
+	OPERATION(status, true),           OPERATION(alloc_unbound, true),
+	OPERATION(bind_ipi, true),         OPERATION(bind_vcpu, false),
+	OPERATION(unmask, false),          OPERATION(reset, false),
+#undef OPERATION
 };
 
 static NOINLINE long other_op(struct domain *d, u64 command, u64 argument) {

@@ -61,7 +61,7 @@ MUST_CHECK int channel_reset(struct domain *d);
 
 /* For irq.c: makes a port (0 = any) the line's; the port, or -errno. And back. */
 long channel_bind_pirq(struct domain *d, u32 port, u32 irq);
-void channel_close(struct domain *d, u32 port);
+int channel_close(struct domain *d, u32 port);
 
 /* event/irq.c: interrupts of devices, `irq` a GSI, or IRQ_MSI + n. */
 int irq_bind(struct domain *d, u32 irq, u32 port, u32 flags);

@@ -171,7 +171,7 @@ void irq_release(struct domain *d, u32 first, u32 count) {
 		user = user_of(&lines[n], d);
 		port = user ? user->port : 0;
 		lock_drop(&irq_lock);
-		if (port) channel_close(d, port); /* comes back to irq_unbind */
+		if (port) (void)channel_close(d, port); /* comes back to irq_unbind */
 	}
 }
 

@@ -108,7 +108,7 @@ static long op_get_status_frames(struct vcpu *v, void *element) {
 	return 0;
 }
 
-static long op_swap(struct vcpu *v, void *element) {
+static long op_swap_grant_ref(struct vcpu *v, void *element) {
 	struct gnttab_swap_grant_ref *op = element;
 	struct domain *d = v->domain;
 	u32 limit = d->grant_frames * GRANT_ENTRIES_PER_FRAME;
@@ -150,19 +150,18 @@ static const struct grant_operation {
 	u8 size, result_offset, result_size;
 	bool single; /* the array must have one element */
 } operations[] = {
-#define RESULT(type, first)                                \
-	sizeof(struct type), offsetof(struct type, first), \
-		sizeof(struct type) - offsetof(struct type, first)
-	[GNTTABOP_setup_table] = {op_setup_table, RESULT(gnttab_setup_table, status), true},
-	[GNTTABOP_dump_table] = {op_dump_table, RESULT(gnttab_dump_table, status), false},
-	[GNTTABOP_transfer] = {op_transfer, RESULT(gnttab_transfer, status), false},
-	[GNTTABOP_query_size] = {op_query_size, RESULT(gnttab_query_size, nr_frames), true},
-	[GNTTABOP_set_version] = {op_set_version, RESULT(gnttab_set_version, version), true},
-	[GNTTABOP_get_status_frames] = {op_get_status_frames,
-					RESULT(gnttab_get_status_frames, nr_frames), true},
-	[GNTTABOP_get_version] = {op_get_version, RESULT(gnttab_get_version, version), true},
-	[GNTTABOP_swap_grant_ref] = {op_swap, RESULT(gnttab_swap_grant_ref, status), false},
-#undef RESULT
+#define OPERATION(name, type, first, single)                                               \
+	[GNTTABOP_##name] = {op_##name, sizeof(struct type), offsetof(struct type, first), \
+			     sizeof(struct type) - offsetof(struct type, first), single}
+	OPERATION(setup_table, gnttab_setup_table, status, true),
+	OPERATION(dump_table, gnttab_dump_table, status, false),
+	OPERATION(transfer, gnttab_transfer, status, false),
+	OPERATION(query_size, gnttab_query_size, nr_frames, true),
+	OPERATION(set_version, gnttab_set_version, version, true),
+	OPERATION(get_status_frames, gnttab_get_status_frames, nr_frames, true),
+	OPERATION(get_version, gnttab_get_version, version, true),
+	OPERATION(swap_grant_ref, gnttab_swap_grant_ref, status, false),
+#undef OPERATION
 };
 
 static long run(struct vcpu *v, const struct grant_operation *op, u64 array, u64 count) {
