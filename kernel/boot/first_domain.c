@@ -10,10 +10,7 @@
  *   behind  shared_info, then the window: addresses without frames
  */
 #include "boot/boot.h"
-#include "cap/cap.h"
-#include "cpu/cpu.h"
 #include "cpu/time.h"
-#include "domain/domain.h"
 #include "entry/hypercall.h"
 #include "iommu/vtd.h"
 #include "lib/string.h"

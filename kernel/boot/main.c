@@ -4,7 +4,6 @@
  */
 #include "boot/boot.h"
 #include "cpu/asm.h"
-#include "cpu/cpu.h"
 #include "entry/trap.h"
 #include "cpu/time.h"
 #include "iommu/vtd.h"

@@ -6,7 +6,6 @@
  */
 #include "boot/boot.h"
 #include "cpu/asm.h"
-#include "cpu/cpu.h"
 #include "cpu/time.h"
 #include "entry/trap.h"
 #include "lib/printf.h"
@@ -62,10 +61,10 @@ static bool start(u32 id, u32 apic_id, paddr_t page) {
 	memory_add_cpu(id);
 	plan_init(cpu_by_id(id), paddr_to_virt(boot_alloc(DIV_UP(plan_memory(), PAGE_SIZE))));
 	smp_stack = (u64)cpu_by_id(id) - CPU_AREA_STRUCT + CPU_AREA_STACK_TOP;
-	lapic_send_init(apic_id);
+	lapic_send(apic_id, LAPIC_INIT);
 	wait_ns(INIT_DELAY);
 	for (unsigned tries = 0; tries < 2 && atomic_load(&arrived) != id + 1; tries++) {
-		lapic_send_startup(apic_id, page);
+		lapic_send(apic_id, LAPIC_STARTUP | (u32)(page >> PAGE_SHIFT));
 		wait_ns(STARTUP_DELAY);
 	}
 	for (u64 end = time_now() + PATIENCE; atomic_load(&arrived) != id + 1; cpu_relax())

@@ -4,7 +4,6 @@
  * work on it. Every list is in depth-first order, and each step leaves the tree
  * whole: so a revocation may stop after any entry.
  */
-#include "cap/cap.h"
 #include "cap/invoke.h"
 #include "domain/domain.h"
 #include "mem/guest_copy.h"

@@ -6,9 +6,7 @@
  * tree_lock is held throughout. Handlers are bounded, so nobody waits long; one
  * that is not done returns -ERESTART, and the lock is free in between.
  */
-#include "cap/cap.h"
 #include "cap/invoke.h"
-#include "domain/domain.h"
 #include "entry/hypercall.h"
 
 #define ANY_TYPE CAP_TYPES       /* any capability */

@@ -4,10 +4,7 @@
  * its arguments and hands over to the part of the core that does the work; what
  * a capability has enabled for its holder is undone here when it goes.
  */
-#include "cap/cap.h"
 #include "cap/invoke.h"
-#include "cpu/cpu.h"
-#include "domain/domain.h"
 #include "event/channel.h"
 #include "grant/grant.h"
 #include "lib/log.h"

@@ -119,6 +119,8 @@ static inline void out8(u16 port, u8 value) {
 
 static inline void invlpg(u64 va) { __asm__ volatile("invlpg (%0)" ::"r"(va) : "memory"); }
 
+static inline void swap_gs(void) { __asm__ volatile("swapgs" ::: "memory"); }
+
 #define CACHE_LINE 64
 
 static inline void clflush(const void *p) { __asm__ volatile("clflush (%0)" ::"r"(p) : "memory"); }

@@ -50,9 +50,9 @@ void lapic_init(void);     /* and measures the timer; the first CPU */
 void lapic_init_cpu(void); /* the others */
 void lapic_eoi(void);
 void lapic_timer_arm(u64 ns_from_now); /* ~0 = off */
-void lapic_send_ipi(u32 apic_id, u8 vector);
-void lapic_send_init(u32 apic_id);
-void lapic_send_startup(u32 apic_id, paddr_t page); /* starts in real mode at this page */
+#define LAPIC_INIT    0x500
+#define LAPIC_STARTUP 0x600 /* + number of the page at which it starts in real mode */
+void lapic_send(u32 apic_id, u32 command); /* one of these, or a vector */
 void ioapic_init(void);
 /* Routes a line to this CPU with vector, masked. ISA numbers: ioapic_isa_to_gsi first. */
 int ioapic_route(u32 gsi, u8 vector, bool level, bool low);

@@ -28,8 +28,6 @@
 #define LVT_MASKED       0x10000
 #define LVT_NMI          0x400
 #define DIVIDE_BY_1      0xb
-#define ICR_INIT         0x500
-#define ICR_STARTUP      0x600
 #define ICR_BUSY         0x1000
 #define ICR_ASSERT       0x4000
 
@@ -99,7 +97,7 @@ void lapic_timer_arm(u64 ns_from_now) {
 	lapic_write(REG_TIMER_INITIAL, (u32)MIN(ticks, 0xffffffffUL));
 }
 
-static void send(u32 apic_id, u32 command) {
+void lapic_send(u32 apic_id, u32 command) {
 	if (!registers) {
 		wrmsr(MSR_X2APIC + REG_ICR, (u64)apic_id << 32 | ICR_ASSERT | command);
 		return;
@@ -107,12 +105,4 @@ static void send(u32 apic_id, u32 command) {
 	while (lapic_read(REG_ICR) & ICR_BUSY) cpu_relax();
 	lapic_write(REG_ICR_HIGH, apic_id << 24);
 	lapic_write(REG_ICR, ICR_ASSERT | command);
-}
-
-void lapic_send_ipi(u32 apic_id, u8 vector) { send(apic_id, vector); }
-
-void lapic_send_init(u32 apic_id) { send(apic_id, ICR_INIT); }
-
-void lapic_send_startup(u32 apic_id, paddr_t page) {
-	send(apic_id, ICR_STARTUP | (u32)(page >> PAGE_SHIFT));
 }

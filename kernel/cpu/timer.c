@@ -18,7 +18,6 @@
  * leaves it as it is: the interrupt comes once for nothing, which is cheaper
  * than programming the APIC each time.
  */
-#include "cpu/cpu.h"
 #include "cpu/time.h"
 #include "sched/plan.h"
 

@@ -12,8 +12,6 @@
 #include "cpu/asm.h"
 #include "mem/guest_copy.h"
 
-static inline void swap_gs(void) { __asm__ volatile("swapgs" ::: "memory"); }
-
 void toggle_to_kernel(struct vcpu *v) {
 	v->kernel_mode = 1;
 	swap_gs();

@@ -13,8 +13,6 @@
  * domain is one of the reasons, BLOCK_PAUSED.
  */
 #include "domain/domain.h"
-#include "cap/cap.h"
-#include "cpu/cpu.h"
 #include "cpu/time.h"
 #include "event/channel.h"
 #include "grant/grant.h"

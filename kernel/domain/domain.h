@@ -16,7 +16,6 @@
 #ifndef KERNEL_DOMAIN_DOMAIN_H
 #define KERNEL_DOMAIN_DOMAIN_H
 
-#include "lib/atomic.h"
 #include "cpu/percpu.h"
 #include "mem/paging.h"
 #include "proto/cap/cap.h"

@@ -11,10 +11,8 @@
 #include "cpu/cpu.h"
 #include "domain/state.h"
 #include "entry/trap.h"
-#include "mem/guest_copy.h"
 #include "mem/mmu_ops.h"
 #include "mem/tlb.h"
-#include "entry/hypercall.h"
 
 #define MAX_INSTRUCTION 15
 /* The core's own choices, which a guest does not see as its own. */

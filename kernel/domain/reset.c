@@ -13,9 +13,7 @@
  * and at its peers the ports that waited for it or were joined to it. What is in
  * the peers' hands is never touched: their pending bits and their mappings.
  */
-#include "cap/cap.h"
 #include "cpu/time.h"
-#include "domain/domain.h"
 #include "event/channel.h"
 #include "grant/grant.h"
 #include "lib/string.h"

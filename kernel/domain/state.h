@@ -17,6 +17,8 @@ void gdt_release(struct vcpu *v);
 /* The LDT's pages are mapped at first use: true = done, at this offset of the LDT. */
 bool ldt_fault(struct vcpu *v, u64 offset);
 void ldt_unmap(struct vcpu *v);
+/* Into GS, the base with it; false: there is no such descriptor, and GS became null. */
+bool segment_load_gs(u16 selector);
 /* -EINVAL: no guest address. type: CALLBACKTYPE_*. */
 int callback_set(struct vcpu *v, unsigned type, u64 address, bool masks);
 /* The stack for frames from guest user mode. */

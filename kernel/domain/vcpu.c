@@ -5,15 +5,11 @@
  * into the vCPU already; what remains is what only instructions can reach:
  * segment selectors and bases, debug registers, the FPU.
  */
-#include "domain/domain.h"
 #include "cpu/asm.h"
-#include "cpu/cpu.h"
 #include "cpu/time.h"
 #include "domain/state.h"
-#include "entry/hypercall.h"
 #include "entry/trap.h"
 #include "lib/string.h"
-#include "mem/guest_copy.h"
 #include "mem/mmu_ops.h"
 #include "mem/tlb.h"
 #include "mem/validate.h"
@@ -167,8 +163,9 @@ int vcpu_clear_context(struct vcpu *v) {
 
 /* --- The switch --- */
 
+/* False: it was not to be had, and became null. */
 #define LOAD_SELECTOR(name)                                           \
-	static bool load_##name(u16 selector) {                       \
+	bool segment_load_##name(u16 selector) {                      \
 		bool ok = true;                                       \
 		__asm__ volatile("1:	mov %1, %%" #name "\n"        \
 				 "2:\n"                               \
@@ -188,12 +185,9 @@ int vcpu_clear_context(struct vcpu *v) {
 		return ok;                                            \
 	}
 
-LOAD_SELECTOR(ds)
-LOAD_SELECTOR(es)
-LOAD_SELECTOR(fs)
-LOAD_SELECTOR(gs)
+static LOAD_SELECTOR(ds) static LOAD_SELECTOR(es) static LOAD_SELECTOR(fs) LOAD_SELECTOR(gs)
 
-static void segments_save(struct vcpu *v) {
+	static void segments_save(struct vcpu *v) {
 	__asm__ volatile("mov %%ds, %0" : "=m"(v->ds));
 	__asm__ volatile("mov %%es, %0" : "=m"(v->es));
 	__asm__ volatile("mov %%fs, %0" : "=m"(v->fs));
@@ -208,11 +202,11 @@ static void segments_save(struct vcpu *v) {
  * learns of it by its failsafe callback.
  */
 static void segments_load(struct vcpu *v) {
-	bool ok = load_ds(v->ds);
+	bool ok = segment_load_ds(v->ds);
 
-	ok &= load_es(v->es);
-	ok &= load_fs(v->fs);
-	ok &= load_gs(v->gs);
+	ok &= segment_load_es(v->es);
+	ok &= segment_load_fs(v->fs);
+	ok &= segment_load_gs(v->gs);
 
 	wrmsr(MSR_FS_BASE, v->fs_base);
 	wrmsr(MSR_GS_BASE, v->gs_base);

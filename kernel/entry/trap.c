@@ -7,7 +7,6 @@
  */
 #include "entry/trap.h"
 #include "cpu/asm.h"
-#include "cpu/cpu.h"
 #include "cpu/time.h"
 #include "domain/state.h"
 #include "event/channel.h"

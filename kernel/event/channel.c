@@ -16,7 +16,6 @@
  */
 #include "event/channel.h"
 
-#include "cap/cap.h"
 #include "entry/hypercall.h"
 #include "mem/guest_copy.h"
 #include "sched/plan.h"

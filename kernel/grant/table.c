@@ -5,9 +5,6 @@
  */
 #include "grant/pin.h"
 
-#include "cap/cap.h"
-#include "entry/hypercall.h"
-#include "mem/frame.h"
 #include "mem/guest_copy.h"
 
 void grant_init(struct domain *d) {

@@ -9,7 +9,6 @@
 #include "boot/boot.h"
 #include "cpu/cpu.h"
 #include "iommu/vtd.h"
-#include "mem/paging.h"
 
 #define ENTRY_PRESENT      1UL
 #define ENTRY_LEVEL        (1UL << 4)

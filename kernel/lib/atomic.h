@@ -37,32 +37,25 @@ static inline bool atomic_test_and_clear_bit(u64 *word, unsigned bit) {
 	return atomic_and(word, ~mask) & mask;
 }
 
+#ifdef __clang__
+#define LOCK_ANALYSIS(attribute) __attribute__((attribute))
+#else
+#define LOCK_ANALYSIS(attribute)
+#endif
+#define ACQUIRES(l)   LOCK_ANALYSIS(acquire_capability(l))
+#define RELEASES(l)   LOCK_ANALYSIS(release_capability(l))
+#define REQUIRES(l)   LOCK_ANALYSIS(requires_capability(l))
+#define GUARDED_BY(l) LOCK_ANALYSIS(guarded_by(l))
+#define UNCHECKED     LOCK_ANALYSIS(no_thread_safety_analysis)
+
 /*
  * A spin lock. The core runs with interrupts off, so a lock is held for a
  * bounded time and never across a switch. Where a lock is declared, a comment
  * says what it protects and inside which other lock it nests.
  */
-struct
-#ifdef __clang__
-	__attribute__((capability("spin lock")))
-#endif
-	lock {
+struct LOCK_ANALYSIS(capability("spin lock")) lock {
 	u32 held;
 };
-
-#ifdef __clang__
-#define ACQUIRES(l)   __attribute__((acquire_capability(l)))
-#define RELEASES(l)   __attribute__((release_capability(l)))
-#define REQUIRES(l)   __attribute__((requires_capability(l)))
-#define UNCHECKED     __attribute__((no_thread_safety_analysis))
-#define GUARDED_BY(l) __attribute__((guarded_by(l)))
-#else
-#define ACQUIRES(l)
-#define RELEASES(l)
-#define REQUIRES(l)
-#define UNCHECKED
-#define GUARDED_BY(l)
-#endif
 
 /*
  * A moment of waiting for another CPU. Whoever waits does meanwhile what others

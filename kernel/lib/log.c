@@ -5,7 +5,6 @@
  * lock; the reader's interrupt is sent after it is dropped.
  */
 #include "lib/log.h"
-#include "lib/atomic.h"
 #include "lib/string.h"
 #include "cpu/asm.h"
 #include "event/channel.h"

@@ -6,9 +6,7 @@
  * outcome is one new entry, checked like any other, and put in place by
  * compare-and-swap: hardware and other CPUs may change A and D meanwhile.
  */
-#include "domain/domain.h"
 #include "entry/trap.h"
-#include "mem/guest_copy.h"
 #include "mem/mmu_ops.h"
 #include "mem/validate.h"
 

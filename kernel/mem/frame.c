@@ -14,7 +14,6 @@
  * table half way and validates it again simply adds a reference of his own.
  */
 #include "mem/frame.h"
-#include "domain/domain.h"
 #include "entry/hypercall.h"
 #include "mem/tlb.h"
 #include "mem/validate.h"

@@ -29,8 +29,6 @@
 #define KERNEL_MEM_FRAME_H
 
 #include "domain/domain.h"
-#include "lib/atomic.h"
-#include "mem/paging.h"
 
 struct frame {
 	u64 state;    /* atomic, see above */

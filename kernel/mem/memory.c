@@ -18,7 +18,6 @@
  */
 #include "mem/memory.h"
 #include "cap/invoke.h"
-#include "domain/domain.h"
 #include "iommu/dma.h"
 #include "iommu/vtd.h"
 #include "lib/string.h"
@@ -33,18 +32,6 @@
 	(RIGHT_COPY | RIGHT_CONTROL | RIGHT_GRANT | RIGHT_EVENT | RIGHT_SCHED | RIGHT_INSPECT | \
 	 RIGHT_DEBUG)
 #define RIGHTS_DMASPACE (RIGHT_COPY | RIGHT_DMA_MAP | RIGHT_DMA_EMPTY)
-
-void page_scrub(void *page) {
-	u64 *word = page, n = PAGE_SIZE / sizeof(u64);
-
-	__asm__ volatile("rep stosq" : "+D"(word), "+c"(n) : "a"(0UL) : "memory");
-}
-
-void page_copy(void *to, const void *from) {
-	u64 n = PAGE_SIZE / sizeof(u64);
-
-	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
-}
 
 void frames_claim(mfn_t mfn, u64 count) {
 	for (; count; count--, mfn++) {
@@ -122,7 +109,7 @@ bool reserve_put(struct domain *d, struct frame *f) {
 	if (!is_owned(f, d) || !frame_release(f)) return false;
 	tlb_flush_since(d, stamp);
 	m2p[frame_to_mfn(f)] = M2P_INVALID;
-	page_scrub(mfn_to_virt(frame_to_mfn(f)));
+	memset(mfn_to_virt(frame_to_mfn(f)), 0, PAGE_SIZE);
 	lock_take(&d->lock);
 	d->pages--;
 	spare_link(d, f);
@@ -188,7 +175,7 @@ static int extent_take(struct cap *m, struct domain *d, bool owned, bool scrub) 
 	}
 	lock_drop(&d->lock);
 	if (done) tlb_flush_frames(d);
-	for (i = 0; scrub && i < done; i++) page_scrub(mfn_to_virt(first + i));
+	for (i = 0; scrub && i < done; i++) memset(mfn_to_virt(first + i), 0, PAGE_SIZE);
 	m->progress += done;
 	if (done < n) return -EBUSY;
 	return m->progress < m->count ? -ERESTART : 0;
@@ -209,7 +196,7 @@ static int extent_assign(struct cap *m, struct domain *d, u64 pfn) {
 			r = -ENOMEM;
 			break;
 		}
-		if (spare || !(m->flags & CAP_F_MODULE)) page_scrub(mfn_to_virt(mfn));
+		if (spare || !(m->flags & CAP_F_MODULE)) memset(mfn_to_virt(mfn), 0, PAGE_SIZE);
 		if (spare) {
 			spare_link(d, f);
 		} else {
@@ -346,7 +333,7 @@ static int reclaim_object(struct cap *m) REQUIRES(tree_lock) {
 		begin(m, MEMORY_RECLAIM);
 	}
 	for (n = MIN(m->count - m->progress, SCRUB_CHUNK); n; n--)
-		page_scrub(mfn_to_virt(m->first + m->progress++));
+		memset(mfn_to_virt(m->first + m->progress++), 0, PAGE_SIZE);
 	return m->progress < m->count ? -ERESTART : 0;
 }
 
@@ -384,7 +371,7 @@ static int create_prepare(struct cap *m, u64 frames, u32 operation) {
 	if (!pending(m)) begin(m, operation);
 	m->flags &= (u16)~CAP_F_MODULE;
 	for (u64 n = SCRUB_CHUNK; n && m->progress < frames; n--)
-		page_scrub(mfn_to_virt(m->first + m->progress++));
+		memset(mfn_to_virt(m->first + m->progress++), 0, PAGE_SIZE);
 	return m->progress < frames ? -ERESTART : 0;
 }
 

@@ -19,8 +19,4 @@ struct frame *reserve_take(struct domain *d, u64 pfn);
  * False: still in use. */
 MUST_CHECK bool reserve_put(struct domain *d, struct frame *f);
 
-/* Whole pages. */
-void page_scrub(void *page);
-void page_copy(void *to, const void *from);
-
 #endif

@@ -5,7 +5,6 @@
 #ifndef KERNEL_MEM_MMU_OPS_H
 #define KERNEL_MEM_MMU_OPS_H
 
-#include "domain/domain.h"
 #include "entry/hypercall.h"
 #include "mem/frame.h"
 #include "mem/guest_copy.h"

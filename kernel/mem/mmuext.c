@@ -111,9 +111,9 @@ static int op_page(struct vcpu *v, const struct mmuext_op *op) {
 	if (!(atomic_load(&to->state) & FRAME_CORE) &&
 	    !frame_get_type(to, v->domain, TYPE_WRITABLE)) {
 		if (copy)
-			page_copy(mfn_to_virt(op->arg1), mfn_to_virt(op->arg2));
+			memcpy(mfn_to_virt(op->arg1), mfn_to_virt(op->arg2), PAGE_SIZE);
 		else
-			page_scrub(mfn_to_virt(op->arg1));
+			memset(mfn_to_virt(op->arg1), 0, PAGE_SIZE);
 		frame_put_writable(to);
 		(void)budget_spend(PTES_PER_TABLE);
 		r = 0;

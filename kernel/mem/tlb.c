@@ -101,7 +101,7 @@ static void flush_others(const struct audience *audience) {
 			continue;
 		asked |= 1UL << i;
 		ticket[i] = atomic_add(&cpu->flush_request, 1) + 1;
-		lapic_send_ipi(cpu->apic_id, VECTOR_KICK);
+		lapic_send(cpu->apic_id, VECTOR_KICK);
 	}
 	for (; asked; asked &= asked - 1) {
 		u32 i = (u32)__builtin_ctzl(asked);

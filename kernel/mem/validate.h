@@ -5,7 +5,6 @@
 #ifndef KERNEL_MEM_VALIDATE_H
 #define KERNEL_MEM_VALIDATE_H
 
-#include "domain/domain.h"
 #include "mem/frame.h"
 
 /* The core's root table; its entries for the core's slots go into every guest L4. */

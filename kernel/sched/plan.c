@@ -22,8 +22,6 @@
  */
 #include "sched/plan.h"
 
-#include "cap/cap.h"
-#include "cpu/cpu.h"
 #include "cpu/time.h"
 #include "event/channel.h"
 #include "mem/guest_copy.h"

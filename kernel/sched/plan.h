@@ -10,7 +10,6 @@
 
 #include "cap/cap.h"
 #include "cpu/cpu.h"
-#include "domain/domain.h"
 
 #define PLAN_NOT_IN 0xffffffffU
 
@@ -37,7 +36,7 @@ void plan_tick(struct cpu *cpu);
 void plan_yield(struct cpu *cpu);
 /* If it is another one, this CPU is to look at its current vCPU's work. */
 static inline void cpu_kick(struct cpu *cpu) {
-	if (unlikely(cpu != this_cpu())) lapic_send_ipi(cpu->apic_id, VECTOR_KICK);
+	if (unlikely(cpu != this_cpu())) lapic_send(cpu->apic_id, VECTOR_KICK);
 }
 /*
  * What a CPU still holds of a vCPU that it ran (FPU registers, windows on its

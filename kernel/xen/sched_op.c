@@ -2,7 +2,6 @@
 /*
  * sched_op: giving up the CPU, waiting, and ending the domain; and set_timer_op.
  */
-#include "cap/cap.h"
 #include "cpu/time.h"
 #include "entry/hypercall.h"
 #include "event/channel.h"

@@ -6,13 +6,10 @@
 #include "domain/state.h"
 #include "cpu/asm.h"
 #include "cpu/cpu.h"
-#include "entry/hypercall.h"
 #include "entry/trap.h"
 #include "lib/string.h"
-#include "mem/guest_copy.h"
 #include "mem/mmu_ops.h"
 #include "mem/validate.h"
-#include "proto/xen/callback.h"
 
 long do_set_trap_table(u64 table) {
 	struct vcpu *v = current_vcpu();
@@ -165,24 +162,6 @@ void ldt_unmap(struct vcpu *v) {
 
 /* --- Segment bases --- */
 
-/* Loads the user's GS selector into the inactive base's place; a bad one becomes null. */
-static void load_user_gs(u16 selector) {
-	__asm__ volatile("swapgs\n"
-			 "1:	mov %0, %%gs\n"
-			 "2:	swapgs\n"
-			 ".pushsection .text.fixup, \"ax\"\n"
-			 "3:	xor %0, %0\n"
-			 "	jmp 1b\n"
-			 ".popsection\n"
-			 ".pushsection __ex_table, \"a\"\n"
-			 "	.balign 4\n"
-			 "	.long 1b - ., 3b - .\n"
-			 ".popsection\n"
-			 : "+r"((u32){selector})
-			 :
-			 : "memory");
-}
-
 long do_set_segment_base(u64 which, u64 base) {
 	static const u32 msr[] = {
 		[SEGBASE_FS] = MSR_FS_BASE,
@@ -196,7 +175,10 @@ long do_set_segment_base(u64 which, u64 base) {
 		return 0;
 	}
 	if ((u32)which != SEGBASE_GS_USER_SEL) return -EINVAL;
-	load_user_gs((u16)base);
+	/* The user's is the inactive one while the guest kernel runs. */
+	swap_gs();
+	(void)segment_load_gs((u16)base);
+	swap_gs();
 	return 0;
 }
 

@@ -29,7 +29,7 @@
 #pragma weak plan_evict
 #pragma weak cpu_relax
 #pragma weak cpu_count
-#pragma weak lapic_send_ipi
+#pragma weak lapic_send
 #pragma weak runstate_read
 #pragma weak plan_commit
 #pragma weak plan_account
@@ -128,7 +128,7 @@ void log_panic(void) {}
 
 u32 cpu_count = 1;
 
-void lapic_send_ipi(u32 apic_id, u8 vector) { (void)apic_id, (void)vector; }
+void lapic_send(u32 apic_id, u32 command) { (void)apic_id, (void)command; }
 
 /* --- mem/tlb.c --- */
 

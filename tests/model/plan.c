@@ -84,8 +84,8 @@ u64 time_now(void) { return world.now; }
 void timer_set_slice_end(u64 deadline) { this_cpu()->slice_end = deadline; }
 
 /* The interrupt's handler. */
-void lapic_send_ipi(u32 apic_id, u8 vector) {
-	(void)vector;
+void lapic_send(u32 apic_id, u32 command) {
+	(void)command;
 	cpu_need_switch(&model_cpus[apic_id]);
 }
 

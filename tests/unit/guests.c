@@ -27,7 +27,7 @@ u64 time_now(void) { return host_now; }
 
 void lapic_timer_arm(u64 ns) { host_timer = ns == ~0UL ? ns : host_now + ns; }
 
-void lapic_send_ipi(u32 apic_id, u8 vector) { (void)apic_id, (void)vector; }
+void lapic_send(u32 apic_id, u32 command) { (void)apic_id, (void)command; }
 
 int ioapic_route(u32 gsi, u8 vector, bool level, bool low) {
 	(void)vector, (void)level, (void)low;
