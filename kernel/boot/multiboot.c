@@ -86,22 +86,16 @@ static const char *add_module(struct boot_params *params, u32 start, u32 end, pa
  * whole pages count.
  */
 static const char *add_memory(struct boot_params *params, const struct map_entry *e, bool ram) {
-	paddr_t start = e->address;
+	paddr_t start = e->address, end = start + e->length;
+	bool done;
 
+	if (ram != (e->type == MAP_RAM)) return NULL;
 	if (start > ~0UL - PAGE_SIZE || e->length > ~0UL - PAGE_SIZE - start)
-		return ram && e->type == MAP_RAM ? "the memory map is inconsistent" : NULL;
-	paddr_t end = start + e->length;
-	if (ram && e->type == MAP_RAM) {
-		start = ROUND_UP(start, PAGE_SIZE);
-		end = ROUND_DOWN(end, PAGE_SIZE);
-		return range_add(&params->ram, start, end) ? NULL : "the memory map is too long";
-	}
-	if (!ram && e->type != MAP_RAM) {
-		start = ROUND_DOWN(start, PAGE_SIZE);
-		end = ROUND_UP(end, PAGE_SIZE);
-		return range_remove(&params->ram, start, end) ? NULL : "the memory map is too long";
-	}
-	return NULL;
+		return ram ? "the memory map is inconsistent" : NULL;
+	done = ram ? range_add(&params->ram, ROUND_UP(start, PAGE_SIZE), ROUND_DOWN(end, PAGE_SIZE))
+		   : range_remove(&params->ram, ROUND_DOWN(start, PAGE_SIZE),
+				  ROUND_UP(end, PAGE_SIZE));
+	return done ? NULL : "the memory map is too long";
 }
 
 /*

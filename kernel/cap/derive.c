@@ -169,13 +169,12 @@ long cap_op_move(struct invocation *in) {
  * not while an ancestor is being revoked.) False: too many for one call.
  */
 static bool lift_children(struct cap *cap) {
-	struct cap *c;
 	u16 least = CAP_MAX_DEPTH + 1;
 	unsigned n = 0;
 
-	for (c = cap->next; c && c->depth > cap->depth; c = c->next)
+	for (struct cap *c = cap->next; c && c->depth > cap->depth; c = c->next)
 		if (++n > DELETE_LIMIT) return false;
-	for (c = cap->next; c && c->depth > cap->depth; c = c->next) {
+	for (struct cap *c = cap->next; c && c->depth > cap->depth; c = c->next) {
 		least = MIN(least, c->depth);
 		set_head(c, c, c->depth - (least - cap->depth));
 	}

@@ -153,7 +153,7 @@ long domain_op_vcpu(struct invocation *in) {
 	if (!v) return -ENOENT;
 	if (v->runstate.state == RUNSTATE_running) return -EBUSY;
 	const struct regs *r = &v->regs;
-	struct domain_vcpu out = (struct domain_vcpu){
+	struct domain_vcpu out = {
 		.rip = r->rip,
 		.rflags = r->rflags,
 		.rsp = r->rsp,

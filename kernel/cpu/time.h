@@ -30,6 +30,9 @@ void timer_interrupt(void);
 /* Ends the running slice at this time (sched/): ~0 = never. Part of the same APIC deadline. */
 void timer_set_slice_end(u64 deadline);
 
+/* xen/vcpu_op.c: VIRQ_TIMER at `deadline`; at once if that is not after `now`. */
+void timer_singleshot(struct vcpu *v, u64 deadline, u64 now);
+
 /* Fills v->info->time (and marks time areas for writing). */
 void time_publish(struct vcpu *v);
 /* Wall clock of a new or reset domain's shared_info. */

@@ -131,6 +131,12 @@ static const struct msr_rule *msr_rule(u32 msr) {
 	return NULL;
 }
 
+/* In edx:eax. */
+static void set_result(struct regs *r, u64 value) {
+	r->rax = (u32)value;
+	r->rdx = value >> 32;
+}
+
 static bool msr_read(struct vcpu *v, u32 msr, u64 *value) {
 	const struct msr_rule *rule = msr_rule(msr);
 
@@ -169,8 +175,7 @@ static bool rdmsr_emulate(struct vcpu *v) {
 
 	if (!msr_read(v, msr, &value) && (v->traps[VECTOR_GP].address || msr >> 16 == 0x4000))
 		return false;
-	r->rax = (u32)value;
-	r->rdx = value >> 32;
+	set_result(r, value);
 	return true;
 }
 
@@ -248,10 +253,10 @@ static bool emulate_group7(struct vcpu *v, struct instruction *in) {
 		return v->kernel_mode && !(u32)r->rcx && (v->cr4 & CR4_OSXSAVE) &&
 		       fpu_set_xcr0(v, r->rdx << 32 | (u32)r->rax);
 	case 0xf9: /* RDTSCP, with CR4.TSD */
+		if (!v->kernel_mode) return false;
 		r->rcx = (u32)v->tsc_aux;
-		r->rax = (u32)rdtsc();
-		r->rdx = rdtsc() >> 32;
-		return v->kernel_mode;
+		set_result(r, rdtsc());
+		return true;
 	default: return false;
 	}
 }
@@ -271,7 +276,6 @@ static bool emulate_cpuid(struct vcpu *v) {
 static bool emulate_two_byte(struct vcpu *v, struct instruction *in) {
 	struct regs *r = &v->regs;
 	u8 op = next(in);
-	u64 tsc;
 
 	switch (op) {
 	case 0x01: return emulate_group7(v, in);
@@ -284,11 +288,7 @@ static bool emulate_two_byte(struct vcpu *v, struct instruction *in) {
 	case 0x06: /* CLTS */ fpu_set_ts(v, false); return true;
 	case 0x09: /* WBINVD */ return true;
 	case 0x30: return msr_write((u32)r->rcx, r->rdx << 32 | (u32)r->rax);
-	case 0x31: /* RDTSC, with CR4.TSD */
-		tsc = rdtsc();
-		r->rax = (u32)tsc;
-		r->rdx = tsc >> 32;
-		return true;
+	case 0x31: /* RDTSC, with CR4.TSD */ set_result(r, rdtsc()); return true;
 	case 0x32: return rdmsr_emulate(v);
 	default: return false;
 	}

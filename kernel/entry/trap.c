@@ -144,9 +144,7 @@ struct fixup {
 extern const struct fixup ex_table_start[], ex_table_end[];
 
 static bool fix_up(struct regs *r) {
-	const struct fixup *f;
-
-	for (f = ex_table_start; f < ex_table_end; f++) {
+	for (const struct fixup *f = ex_table_start; f < ex_table_end; f++) {
 		if ((u64)&f->at + (u64)(s64)f->at == r->rip) {
 			r->rip = (u64)&f->to + (u64)(s64)f->to;
 			return true;

@@ -190,11 +190,11 @@ static bool collect(struct unit *u) {
 }
 
 static void collect_all(struct timer *timer) {
-	struct unit *u;
 	bool any = false;
 
-	for (u = units; u->registers; u++) any |= collect(u);
-	for (u = units; u->registers; u++) set32(u, REG_FAULT_EVENT, any ? FAULT_MASKED : 0);
+	for (struct unit *u = units; u->registers; u++) any |= collect(u);
+	for (struct unit *u = units; u->registers; u++)
+		set32(u, REG_FAULT_EVENT, any ? FAULT_MASKED : 0);
 	if (any) timer_arm(timer, time_now() + FAULT_PAUSE);
 }
 
@@ -277,7 +277,6 @@ static void start_unit(struct unit *u, paddr_t root, paddr_t remap) {
 void vtd_init(void) {
 	const char *why = find_units();
 	paddr_t remap = 0;
-	struct unit *u;
 
 	if (why) {
 		iommu = (struct iommu){0};
@@ -286,13 +285,13 @@ void vtd_init(void) {
 	}
 	paddr_t root = build_tables();
 	if (iommu.remap) remap = remap_init();
-	for (u = units; u->registers; u++)
+	for (struct unit *u = units; u->registers; u++)
 		start_unit(u, acpi.iommu[u - units].segment ? root + PAGE_SIZE : root, remap);
 	fault_timer.fire = collect_all;
 	flush(FLUSH_CONTEXT);
 	flush(FLUSH_ALL);
 	if (iommu.remap) flush(FLUSH_INTERRUPTS);
-	for (u = units; u->registers; u++) {
+	for (struct unit *u = units; u->registers; u++) {
 		if (iommu.remap) command(u, COMMAND_REMAP, true);
 		command(u, COMMAND_TRANSLATE, true);
 		if (u->cap & CAP_PROTECTED) set32(u, REG_PROTECTED, 0);

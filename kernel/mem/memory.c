@@ -323,8 +323,6 @@ static int end_dmaspace(struct cap *m) REQUIRES(tree_lock) {
 }
 
 static int reclaim_object(struct cap *m) REQUIRES(tree_lock) {
-	u64 n;
-
 	if (pending(m) != MEMORY_RECLAIM) {
 		int r = m->flags & CAP_F_SPACE ? end_dmaspace(m) : end_domain(m->domain);
 
@@ -332,7 +330,7 @@ static int reclaim_object(struct cap *m) REQUIRES(tree_lock) {
 		m->domain = NULL;
 		begin(m, MEMORY_RECLAIM);
 	}
-	for (n = MIN(m->count - m->progress, SCRUB_CHUNK); n; n--)
+	for (u64 n = MIN(m->count - m->progress, SCRUB_CHUNK); n; n--)
 		memset(mfn_to_virt(m->first + m->progress++), 0, PAGE_SIZE);
 	return m->progress < m->count ? -ERESTART : 0;
 }

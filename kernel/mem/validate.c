@@ -173,9 +173,9 @@ static ALWAYS_INLINE unsigned entry_below(const u64 *table, unsigned n) {
 
 static int l1_validate(struct frame *f, struct domain *d) {
 	u64 *table = table_of(f);
-	unsigned i;
 
-	for (i = entry_from(table, f->progress); i < PTES_PER_TABLE; i = entry_from(table, i + 1)) {
+	for (unsigned i = entry_from(table, f->progress); i < PTES_PER_TABLE;
+	     i = entry_from(table, i + 1)) {
 		if (unlikely(l1_get(&table[i], d))) {
 			f->progress = i;
 			return -EINVAL;
@@ -205,14 +205,14 @@ static int last_entry_mend(struct frame *f, struct domain *d, unsigned level) {
 
 static int upper_validate(struct frame *f, struct domain *d, unsigned level) {
 	u64 *table = table_of(f);
-	unsigned i;
 
 	if (f->progress) {
 		int r = last_entry_mend(f, d, level);
 
 		if (r) return r;
 	}
-	for (i = entry_from(table, f->progress); i < PTES_PER_TABLE; i = entry_from(table, i + 1)) {
+	for (unsigned i = entry_from(table, f->progress); i < PTES_PER_TABLE;
+	     i = entry_from(table, i + 1)) {
 		u64 pte = table[i];
 		int r;
 
@@ -226,7 +226,7 @@ static int upper_validate(struct frame *f, struct domain *d, unsigned level) {
 	}
 	f->progress = PTES_PER_TABLE;
 	if (level == TYPE_L4)
-		for (i = HV_SLOT_FIRST; i <= HV_SLOT_LAST; i++) table[i] = core_root[i];
+		for (unsigned i = HV_SLOT_FIRST; i <= HV_SLOT_LAST; i++) table[i] = core_root[i];
 	return 0;
 }
 

@@ -7,7 +7,6 @@
 #include "event/channel.h"
 #include "mem/guest_copy.h"
 #include "sched/plan.h"
-#include "xen/timers.h"
 
 #define NS_PER_SECOND 1000000000UL
 

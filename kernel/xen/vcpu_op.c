@@ -12,7 +12,6 @@
 #include "mem/frame.h"
 #include "mem/guest_copy.h"
 #include "sched/plan.h"
-#include "xen/timers.h"
 
 #define PERIOD_MIN 1000000UL        /* ns: shorter ones would be all a CPU does */
 #define PERIOD_MAX 0x3fffffffffffUL /* ns: so that no sum wraps */
