@@ -94,7 +94,7 @@ static struct descriptor *fake_ring(uint32_t base) {
 }
 
 /* Sends the next packet; false: there is none. */
-static bool fake_send(void) {
+static inline bool fake_send(void) {
 	struct descriptor *ring = fake_ring(TDBAL), *d;
 	uint32_t at = fake_get(TDH);
 
@@ -128,7 +128,7 @@ static bool fake_send(void) {
 }
 
 /* Writes `word` as it stands into the next descriptor for receiving. */
-static bool fake_receive(uint8_t value, uint32_t length, uint64_t word) {
+static inline bool fake_receive(uint8_t value, uint32_t length, uint64_t word) {
 	struct descriptor *ring = fake_ring(RDBAL);
 	uint32_t at = fake_get(RDH);
 
