@@ -115,6 +115,8 @@ def addresses(word: str) -> list[Prefix]:
     try:
         if "-" in word:
             first, last = map(ipaddress.ip_address, word.split("-", 1))
+            if first.version != last.version or int(first) > int(last):
+                raise Wrong("two addresses of one family, the lower one first")
             return [_prefix(part) for part in ipaddress.summarize_address_range(first, last)]
         network = ipaddress.ip_network(word, strict=False)
     except (ValueError, TypeError) as error:

@@ -262,9 +262,10 @@ class _Parser:
         elif name in parsers:
             self.once(rule, name, token)
             negate = self.negated()
-            if name in ("from", "to") and self.taken("any"):
+            if name in ("from", "to") and self.peek().text == "any":
                 if negate:
-                    raise _Mistake(token, 'addresses behind "not"')
+                    raise _Mistake(self.peek(), 'addresses behind "not"')
+                self.take()
                 return
             rule.add(name, self.values(parsers[name]), negate)
         else:
@@ -341,7 +342,8 @@ class _Parser:
         try:
             rule.rate, in_bytes = values.rate(amount, unit)
         except Wrong as wrong:
-            raise _Mistake(token, str(wrong)) from wrong
+            shown = token.text if "/" in token.text else f"{amount} {unit}".strip()
+            raise _Mistake(Token(shown, token.line), str(wrong)) from wrong
         rule.flags |= BYTES if in_bytes else 0
         # What comes in a tenth of a second, and a packet at least, may come at once.
         burst = max(rule.rate // 36000, 65550 if in_bytes else 5)
