@@ -34,7 +34,7 @@ hostname guest
 for module in /modules/*.ko; do
     [ -e "$module" ] && insmod "$module"
 done
-grep -q '\bip=dhcp\b' /proc/cmdline && for path in /sys/class/net/eth*; do
+grep -qw 'ip=dhcp' /proc/cmdline && for path in /sys/class/net/eth*; do
     # Goes on behind the scenes if there is no answer within five seconds.
     [ -e "$path" ] && udhcpc -i "${path##*/}" -s /etc/dhcp -b -t 5 -T 1 2>/dev/null
 done
