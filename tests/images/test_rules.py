@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The rule compiler: one file in images/bad/rules for each mistake, with the message that it must
 """The rule compiler: one file in images/bad/rules for each mistake, with the message that it
 must produce, and what does not fit into such a file. What rules mean is tested in
 tests/unit/native/fw."""
+
 import re
 import struct
 import unittest
