@@ -12,8 +12,14 @@ static bool part(const struct switch_config *config, uint32_t offset, uint32_t c
 	       count <= (config->total_size - offset) / size;
 }
 
+/* 0 is the empty string. */
+static bool string_ok(const struct switch_config *config, uint32_t string) {
+	return !string ||
+	       (string >= config->strings && string - config->strings < config->strings_size);
+}
+
 static const char *check_port(const struct switch_config *config, const struct switch_port *p) {
-	if (p->name >= config->strings_size || p->peer >= config->strings_size ||
+	if (!string_ok(config, p->name) || !string_ok(config, p->peer) ||
 	    (p->kind != SWITCH_PORT_VIF && p->kind != SWITCH_PORT_UPLINK) ||
 	    p->network >= config->network_count || p->vlan > 4094)
 		return "a port makes no sense";
@@ -36,10 +42,10 @@ static const char *check_arrays(const struct switch_config *config, const uint8_
 	const char *wrong = NULL;
 
 	for (uint32_t i = 0; i < config->network_count; i++)
-		if (n[i].name >= config->strings_size || n[i].mtu < 68 || n[i].mtu > 65535 - 14)
+		if (!string_ok(config, n[i].name) || n[i].mtu < 68 || n[i].mtu > 65535 - 14)
 			return "a network makes no sense";
 	for (uint32_t i = 0; i < config->ruleset_count; i++)
-		if (r[i].name >= config->strings_size || !part(config, r[i].offset, r[i].size, 1))
+		if (!string_ok(config, r[i].name) || !part(config, r[i].offset, r[i].size, 1))
 			return "a rule set lies outside";
 	for (uint32_t i = 0; i < config->port_count && !wrong; i++)
 		wrong = check_port(config, &p[i]);
@@ -132,7 +138,8 @@ static void apply_port(uint32_t n, const struct switch_port *from) {
 		apply_vif(port, from);
 		return;
 	}
-	if (!(from->flags & SWITCH_TRUNK)) memset(port->member, 0xff, sizeof(port->member));
+	if (from->flags & SWITCH_TRUNK && !from->vlan_count)
+		memset(port->member, 0xff, sizeof(port->member));
 	sw.network[from->network].uplinks++;
 	apply_uplink(port, from);
 }
@@ -141,7 +148,6 @@ void config_apply(const struct switch_config *config) {
 	const uint8_t *blob = (const uint8_t *)config;
 
 	sw.config = config;
-	sw.strings = (const char *)blob + config->strings;
 	sw.network_count = config->network_count;
 	sw.port_count = config->port_count;
 	for (uint32_t i = 0; i < config->network_count; i++) {

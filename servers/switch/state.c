@@ -103,13 +103,15 @@ static void reconsider(struct port *port) {
 	struct vif *vif = &port->vif;
 	uint32_t backend = XENBUS_CLOSED;
 
-	if (!vif->broken &&
-	    (vif->front_state == XENBUS_INITIALISING || vif->front_state == XENBUS_INITIALISED))
+	if (vif->front_state == XENBUS_CLOSING)
+		backend = XENBUS_CLOSING; /* a guest that shuts down waits for this one */
+	else if (!vif->broken && (vif->front_state == XENBUS_INITIALISING ||
+				  vif->front_state == XENBUS_INITIALISED))
 		backend = XENBUS_INIT_WAIT;
-	vif->state = backend == XENBUS_CLOSED ? VIF_CLOSED : VIF_OPEN;
+	vif->state = backend == XENBUS_INIT_WAIT ? VIF_OPEN : VIF_CLOSED;
 	vif->was_connected = false;
 	if (vif->backend_state != backend) node_state(port, backend);
-	if (backend != XENBUS_CLOSED && vif->front_state == XENBUS_INITIALISED) read_front(port);
+	if (backend == XENBUS_INIT_WAIT && vif->front_state == XENBUS_INITIALISED) read_front(port);
 }
 
 void vif_front_changed(struct port *port, uint32_t state) {

@@ -174,7 +174,6 @@ struct network {
 struct switch_server {
 	uint64_t now;
 	const struct switch_config *config;
-	const char *strings;
 	struct boat *boat;
 	uint32_t port_count, network_count, uplink_count, queue_count;
 	struct network network[SWITCH_MAX_NETWORKS];
@@ -225,7 +224,9 @@ static inline void port_drop(uint32_t port, uint32_t direction, uint32_t reason,
 
 /* NULL: every offset, count and string of the blob is good; else what is not. */
 const char *config_check(const void *blob, uint32_t size);
-static inline const char *config_string(uint32_t offset) { return sw.strings + offset; }
+static inline const char *config_string(uint32_t offset) {
+	return offset ? (const char *)sw.config + offset : "";
+}
 /* Fills networks, ports and queues. */
 void config_apply(const struct switch_config *config);
 
