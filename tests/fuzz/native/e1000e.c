@@ -51,6 +51,7 @@ static void reap(void) {
 /* The card writes wherever it can. */
 static void scribble(uint8_t a, uint8_t b, uint8_t value) {
 	struct descriptor *d = (struct descriptor *)pages + (a & 1) * E1000E_RING + b;
+	const uint64_t plausible = RX_DONE | RX_END | RX_TCP_CHECKED;
 
 	switch (a >> 5) {
 	case 0: d->word |= 1ULL << value % 64; break;
@@ -59,6 +60,9 @@ static void scribble(uint8_t a, uint8_t b, uint8_t value) {
 	case 3: d->word = value * 0x0101010101010101U; break;
 	case 4: memset(pages + (a & 1) * 4096, value, 4096); break;
 	case 5: fake_set(STATUS, value); break;
+	case 6:
+		card.rx.descriptors[card.rx.head % E1000E_RING].word = plausible | value * 16U;
+		break;
 	default: fake_set(b * 4, value * 0x01010101U); break;
 	}
 }
