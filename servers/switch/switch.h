@@ -12,6 +12,7 @@
  *   forward.c  who gets a frame                address.c  addresses that were learned
  *   uplink.c   sessions with drivers           offload.c  what a receiver cannot do itself
  *   share.c    whose turn it is                pump.c     the order of one wake-up
+ *   memory.c   what lies in the lifeboat       drop.c     names of reasons
  *   fw*.c      the firewall                    ctl.c      proto/netctl.h
  *
  * Ports, queues and frames are static arrays and name each other by index. There is one
@@ -229,6 +230,13 @@ static inline const char *config_string(uint32_t offset) {
 }
 /* Fills networks, ports and queues. */
 void config_apply(const struct switch_config *config);
+
+/* --- memory.c --- */
+
+/* Bytes of the lifeboat that records and firewall take; after config_apply(). */
+uint64_t memory_size(void);
+/* Opens both on that memory: zero, or what a predecessor left. The pool is there already. */
+void memory_open(void *memory);
 
 /* --- tx.c --- */
 
