@@ -38,6 +38,7 @@
 #define CLASS_AHCI    0x010601U
 #define CLASS_NVME    0x010802U
 #define VENDOR_INTEL  0x8086U
+#define INTEL_82540   0x100eU
 #define INTEL_82574   0x10d3U
 
 static void wait(struct bus *bus, uint32_t us) { bus->ops.wait(bus->ops.context, us); }
@@ -128,7 +129,10 @@ static bool reset_virtio(struct bus *bus, struct bus_entry *e) {
 	return false;
 }
 
-/* 82574 datasheet, 10.2.5.1: receiving off, since not all of them forget that; CTRL.RST. */
+/*
+ * 82574 datasheet, 10.2.5.1: receiving off, since not all of them forget that; CTRL.RST.
+ * The 82540 has the same registers.
+ */
 static bool reset_82574(struct bus *bus, struct bus_entry *e) {
 	bool off = class_write(bus, e, 0, 0x100, 4, 0, 0x100, 2, 0);
 
@@ -143,7 +147,8 @@ static bool class_reset(struct bus *bus, struct bus_entry *e) {
 	/* AHCI 1.3.1, 10.4.3: GHC.HR clears itself. NVMe 1.4, 3.1.5: CC.EN, then CSTS.RDY. */
 	if (f->class_code == CLASS_AHCI) return class_write(bus, e, 5, 4, 4, 1, 4, 1, 0);
 	if (f->class_code == CLASS_NVME) return class_write(bus, e, 0, 0x14, 4, 0, 0x1c, 1, 0);
-	if (f->vendor == VENDOR_INTEL && f->device == INTEL_82574) return reset_82574(bus, e);
+	if (f->vendor == VENDOR_INTEL && (f->device == INTEL_82574 || f->device == INTEL_82540))
+		return reset_82574(bus, e);
 	return false;
 }
 
