@@ -300,6 +300,7 @@ static void submit(struct uplink *uplink, const struct pending *pending) {
 		.gso = frame->gso,
 		.gso_size = frame->gso ? frame->gso_size : 0,
 		.header = frame->gso ? frame->header + shift : 0,
+		.network = frame->gso ? frame->network + shift : 0,
 		.queue = (uint8_t)frame->hash,
 	};
 	int tag = -XEN_EAGAIN;
