@@ -35,7 +35,8 @@ struct parse {
 static uint16_t offset(const struct parse *p) { return (uint16_t)(p->cursor.at - p->packet->data); }
 
 /* The next n bytes of the packet; NULL: *reason is set, to `malformed` if it has fewer. */
-static const uint8_t *take(struct parse *p, uint32_t n, uint32_t malformed, uint32_t *reason) {
+static inline __attribute__((always_inline)) const uint8_t *
+take(struct parse *p, uint32_t n, uint32_t malformed, uint32_t *reason) {
 	const uint8_t *at;
 
 	if (n > p->left) {

@@ -32,9 +32,9 @@
 #define PACKET_BAD_ARP    5U /* not Ethernet and IPv4, or cut off */
 #define PACKET_BAD_IPV4   6U /* header or lengths */
 #define PACKET_BAD_IPV6   7U
-#define PACKET_EXTENSIONS 8U /* IPv6 headers: too many, out of place, cut off, routing type 0 */
-#define PACKET_FRAGMENT   9U /* cannot be: a length that is no multiple of 8, beyond 64 KiB */
-#define PACKET_TINY       10U /* a first fragment without its transport header, or a later one on it */
+#define PACKET_EXTENSIONS 8U  /* IPv6 headers: too many, out of place, cut off, routing type 0 */
+#define PACKET_FRAGMENT   9U  /* cannot be: a length that is no multiple of 8, beyond 64 KiB */
+#define PACKET_TINY       10U /* a first fragment lacks its transport header, or a later is on it */
 #define PACKET_TRANSPORT  11U /* TCP, UDP or ICMP: cut off, or lengths that disagree */
 #define PACKET_ADDRESS    12U /* source a multicast, broadcast or loopback address */
 #define PACKET_REASONS    13U

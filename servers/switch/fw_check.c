@@ -7,7 +7,7 @@
 #include "fw_state.h"
 
 #define ALL_CONDITIONS ((1U << RULES_CONDITIONS) - 1)
-#define ALL_STATES     (RULES_NEW | RULES_ESTABLISHED | RULES_RELATED | RULES_INVALID | RULES_UNTRACKED)
+#define ALL_STATES     31U /* RULES_NEW to RULES_UNTRACKED */
 #define MAX_BURST      4000000U
 #define MAX_RATE       3600000000000000ULL /* 10^12 in a second */
 #define MAX_FILL       (1ULL << 60)        /* ns until a bucket is full: years */

@@ -163,18 +163,20 @@ static bool begin(struct fw *fw, const struct fw_track *track, const struct pack
 bool fw_commit(struct fw *fw, const struct fw_track *track, const struct packet *packet,
 	       uint64_t now, uint32_t direction) {
 	struct fw_state *entry = track->entry;
-	uint32_t class;
+	uint32_t class, before;
 
 	if (track->passive) return true;
 	if (track->begin) return begin(fw, track, packet, now, direction == NETCTL_OUT);
+	before = entry->phase;
 	if (packet->flags & PACKET_F_TCP)
 		fw_tcp_commit(entry, packet, track);
 	else
 		entry->phase = track->phase;
 	class = class_of(entry);
 	/* A reset one's time runs; the others' begins anew, at most once in a second. */
-	if (class != entry->class || now - entry->seen >= FW_SECOND) {
-		if (entry->phase != FW_RESET || class != entry->class) entry->seen = now;
+	if (before == FW_RESET && entry->phase == FW_RESET) return true;
+	if (entry->phase != before || now - entry->seen >= FW_SECOND) {
+		entry->seen = now;
 		fw_touch(fw, entry, class);
 	}
 	return true;

@@ -42,12 +42,11 @@ static bool in_window(const struct fw_state *entry, uint32_t from, const struct 
 	uint32_t seq = packet->tcp_seq, ack = packet->tcp_ack, old;
 
 	if (entry->flags & FW_F_LOOSE) return true;
-	/* A side that has not spoken has no bounds yet. */
-	if (sender->window && before(sender->limit, seq)) return false;
-	if (sender->window && before(seq + length(packet), sender->end - receiver->window))
-		return false;
+	/* A side that has not spoken has no bounds. */
+	if (!sender->window || !receiver->window) return false;
+	if (before(sender->limit, seq)) return false;
+	if (before(seq + length(packet), sender->end - receiver->window)) return false;
 	if (!(packet->tcp_flags & PACKET_ACK)) return true;
-	if (!receiver->window) return false;
 	old = sender->window > OLD_ACK ? sender->window : OLD_ACK;
 	return !before(receiver->end, ack) && !before(ack, receiver->end - old);
 }
