@@ -20,7 +20,7 @@ int xenbus_open(struct xenbus *bus, const struct native_connection *connection,
 	int error = grant_map_for_life(&page, connection->ring_domid, connection->ring_ref, 1);
 
 	if (error) return error;
-	xenbus_attach(bus, page, connected, room, context);
+	xenbus_attach(bus, page, rt_start_page->incarnation, connected, room, context);
 	bus->port = connection->port;
 	event_handle(bus->port, serve, bus);
 	event_again(bus->port);

@@ -38,7 +38,7 @@ static int request(struct xenbus *bus, uint32_t type, uint32_t transaction, xenb
 	while (bus->request[n].used) n++;
 	bus->request[n] = (struct xenbus_request){done, context, type, 0, true};
 	bus->requests++;
-	header.req_id = n;
+	header.req_id = bus->salt + n;
 	header.len = (uint32_t)length;
 	enqueue(bus, &header, sizeof(header));
 	for (unsigned i = 0; i < 3; i++) enqueue(bus, parts[i].bytes, (uint32_t)parts[i].length);

@@ -44,10 +44,12 @@ static void lost(struct xenbus *bus) {
 	fail_requests(bus);
 }
 
-void xenbus_attach(struct xenbus *bus, struct xenstore_domain_interface *ring,
+void xenbus_attach(struct xenbus *bus, struct xenstore_domain_interface *ring, uint32_t incarnation,
 		   void (*connected)(void *context), void (*room)(void *context), void *context) {
 	memset(bus, 0, sizeof(*bus));
 	bus->ring = ring;
+	bus->incarnation = incarnation;
+	bus->serial = incarnation << XENBUS_SALT_SHIFT & INT32_MAX;
 	bus->connected = connected;
 	bus->room = room;
 	bus->context = context;
@@ -116,7 +118,7 @@ static void fill_answer(const struct xenbus *bus, const struct xenbus_request *r
 }
 
 static void answered(struct xenbus *bus) {
-	uint32_t n = bus->header.req_id;
+	uint32_t n = bus->header.req_id - bus->salt;
 	struct xenbus_request request;
 	struct xenbus_answer answer;
 	struct xenbus_watch *watch;
@@ -210,6 +212,8 @@ static bool is_connected(struct xenbus *bus) {
 	bus->rsp_cons = load(&ring->rsp_cons);
 	bus->ready = true;
 	bus->connections++;
+	bus->salt = bus->incarnation << XENBUS_SALT_SHIFT |
+		    (bus->connections & ((1U << XENBUS_CONNECTION_BITS) - 1)) << XENBUS_PLACE_BITS;
 	bus->connected(bus->context);
 	return true;
 }

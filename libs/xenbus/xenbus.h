@@ -83,6 +83,8 @@ struct xenbus {
 	bool notify;     /* the store is to be told */
 	uint32_t req_prod, rsp_cons;
 	uint32_t serial;
+	uint32_t incarnation; /* of this domain */
+	uint32_t salt; /* of the numbers of requests: this incarnation's, this connection's */
 
 	struct xenbus_request request[XENBUS_REQUESTS];
 	struct xenbus_watch watch[XENBUS_WATCHES];
@@ -155,8 +157,11 @@ const char *xenbus_next_name(const struct xenbus_answer *answer, uint32_t *posit
 /* The answer as a decimal number. False: an error, no number, or larger than max. */
 bool xenbus_number(const struct xenbus_answer *answer, uint64_t max, uint64_t *number);
 
-/* For tests, and for who handles the port himself: without mapping and channel. */
-void xenbus_attach(struct xenbus *bus, struct xenstore_domain_interface *ring,
+/*
+ * For tests, and for who handles the port himself: without mapping and channel.
+ * incarnation: of this domain; what is meant for another one meets nobody.
+ */
+void xenbus_attach(struct xenbus *bus, struct xenstore_domain_interface *ring, uint32_t incarnation,
 		   void (*connected)(void *context), void (*room)(void *context), void *context);
 /* Bounded work; true: there is more to do. bus->notify: send the event, then clear it. */
 bool xenbus_serve(struct xenbus *bus);

@@ -35,7 +35,7 @@ static void settle(void) {
 static void start(void) {
 	memset(rig, 0, sizeof(*rig));
 	connections_made = rooms = 0;
-	xenbus_attach(&bus, &rig->ring[VBD], connected, room, &rooms);
+	xenbus_attach(&bus, &rig->ring[VBD], 1, connected, room, &rooms);
 	CHECK(xenbus_read(&bus, 0, "name", NULL, NULL) == -XEN_ENOTCONN);
 	CHECK(rig_run());
 	settle();
@@ -214,12 +214,64 @@ static void test_restarts(void) {
 	CHECK(xenbus_watch(&bus, "kept", event, NULL, NULL, NULL) > 0);
 	for (unsigned i = 0; i < 50; i++) CHECK(!xenbus_read(&bus, 0, "kept", done, NULL));
 	xenbus_serve(&bus);
-	xenbus_attach(&bus, &rig->ring[VBD], connected, room, &rooms);
+	xenbus_attach(&bus, &rig->ring[VBD], 2, connected, room, &rooms);
 	settle();
 	CHECK(connections_made == 3 && !bus.unknown_answers && !bus.unknown_events);
 	CHECK(!xenbus_read(&bus, 0, "kept", done, NULL));
 	settle();
 	CHECK(!last.error && !strcmp(last.value, "2") && !boat_check());
+}
+
+/* What the client finds next in its ring; only its end may look at the ring afterwards. */
+static void put(uint32_t type, uint32_t number, const char *payload, uint32_t length) {
+	const struct xsd_sockmsg header = {.type = type, .req_id = number, .len = length};
+	struct xenstore_domain_interface *ring = &rig->ring[VBD];
+
+	memcpy(&ring->rsp[ring->rsp_prod], &header, sizeof(header));
+	memcpy(&ring->rsp[ring->rsp_prod + sizeof(header)], payload, length);
+	ring->rsp_prod += (uint32_t)sizeof(header) + length;
+	CHECK(ring->rsp_prod <= XENSTORE_RING_SIZE);
+}
+
+/* Answers and events that come late, for a predecessor or a lost connection, meet nobody. */
+static void test_late(void) {
+	const struct xenstore_domain_interface *ring = &rig->ring[VBD];
+	struct xsd_sockmsg first, second;
+	unsigned calls;
+	char token[16];
+	int watch;
+
+	start();
+	CHECK(!xenbus_read(&bus, 0, "ring-ref", done, NULL));
+	xenbus_serve(&bus);
+	memcpy(&first, ring->req, sizeof(first));
+	watch = xenbus_watch(&bus, "data", event, NULL, NULL, NULL);
+	rt_format(token, sizeof(token), "data%c%d", 0, watch);
+	for (unsigned incarnation = 1; incarnation <= 2; incarnation++) {
+		xenbus_attach(&bus, &rig->ring[VBD], incarnation, connected, room, &rooms);
+		settle();
+		/* The same incarnation: its connection is another one. */
+		if (incarnation == 1) rig->ring[VBD].error = XENSTORE_ERROR_COMM;
+		settle();
+		calls = last.calls;
+		events = 0;
+		memset(rig->ring[VBD].req, 0, sizeof(rig->ring[VBD].req));
+		CHECK(!xenbus_read(&bus, 0, "ring-ref", done, NULL));
+		xenbus_serve(&bus);
+		memcpy(&second, &ring->req[bus.req_prod - sizeof(second) - sizeof("ring-ref")],
+		       sizeof(second));
+		CHECK(second.type == XS_READ && second.req_id != first.req_id);
+		put(XS_READ, first.req_id, "8", 1);
+		xenbus_serve(&bus);
+		CHECK(bus.unknown_answers == 1 && last.calls == calls && bus.requests == 1);
+		put(XS_READ, second.req_id, "9", 1);
+		xenbus_serve(&bus);
+		CHECK(last.calls == calls + 1 && !strcmp(last.value, "9") && !bus.requests);
+		CHECK(xenbus_watch(&bus, "data", event, NULL, NULL, NULL) > 0);
+		put(XS_WATCH_EVENT, 0, token, (uint32_t)(5 + strlen(token + 5) + 1));
+		xenbus_serve(&bus);
+		CHECK(incarnation == 1 || (bus.unknown_events == 1 && !events));
+	}
 }
 
 /* A store that lies costs the connection, nothing else. */
@@ -255,6 +307,7 @@ int main(void) {
 		{"requests", test_requests},         {"watches", test_watches},
 		{"transactions", test_transactions}, {"more than fits", test_many},
 		{"starting again", test_restarts},   {"a store that lies", test_lies},
+		{"what comes late", test_late},
 	};
 
 	rig = aligned_alloc(64, ROUND_UP(sizeof(*rig), 64));
