@@ -294,10 +294,15 @@ bool vblk_missed(struct vblk *disk) {
 	bool missed = false;
 
 	for (unsigned n = 0; n < disk->queues; n++) {
-		const struct virtqueue *queue = &disk->queue[n];
+		struct virtqueue *queue = &disk->queue[n];
 		bool waiting = virtqueue_has_answers(queue);
+		bool still = disk->taken[n] == queue->reaped;
 
-		missed |= waiting && disk->waiting[n] && disk->taken[n] == queue->reaped;
+		missed |= waiting && disk->waiting[n] && still;
+		if (!waiting && still && queue->outstanding && !queue->broken) {
+			virtqueue_ring(queue);
+			disk->rung_again++;
+		}
 		disk->waiting[n] = waiting;
 		disk->taken[n] = queue->reaped;
 	}

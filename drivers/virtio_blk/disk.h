@@ -54,7 +54,7 @@ struct vblk {
 	bool waiting[VBLK_QUEUES];
 	uint16_t taken[VBLK_QUEUES];
 	/* what happened, for the log */
-	uint32_t resets, short_reads, strange;
+	uint32_t resets, short_reads, strange, rung_again;
 	struct blk_disk info;
 	struct {
 		struct vblk_slot *slot;
@@ -98,7 +98,8 @@ void vblk_kick(struct vblk *disk);
 bool vblk_reap(struct vblk *disk, unsigned n, struct vblk_done *done);
 /*
  * Once a tick. True: there are answers that were there at the last tick already, so
- * their interrupt got lost.
+ * their interrupt got lost. A queue that has no answers, and had none at the last tick,
+ * has its doorbell rung once more: that may have got lost as well.
  */
 bool vblk_missed(struct vblk *disk);
 /* Something is in flight for longer than `ticks`, or the device lost its way. */

@@ -89,6 +89,8 @@ void virtqueue_kick(struct virtqueue *queue) {
 	if (wanted) *queue->doorbell = queue->number;
 }
 
+void virtqueue_ring(struct virtqueue *queue) { *queue->doorbell = queue->number; }
+
 /* Gives the descriptors of a chain back. */
 static inline void release(struct virtqueue *queue, uint16_t head) {
 	uint16_t count = queue->length[head], last = head;

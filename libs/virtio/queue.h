@@ -103,6 +103,13 @@ bool virtqueue_add_table(struct virtqueue *queue, uint64_t table, uint16_t count
 /* Shows the device what was added, and rings if it wants to be told. */
 void virtqueue_kick(struct virtqueue *queue);
 
+/*
+ * Rings in any case. Emulators are known that lose a doorbell now and then: QEMU before
+ * 8.1, emulating one CPU, leaves out the barrier between showing what was added and
+ * looking whether the device wants to be told.
+ */
+void virtqueue_ring(struct virtqueue *queue);
+
 /* The next one that is done. */
 bool virtqueue_reap(struct virtqueue *queue, struct virtqueue_done *done);
 /* There are some that were not reaped. */

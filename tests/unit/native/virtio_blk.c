@@ -249,6 +249,22 @@ static void lost_interrupts(void) {
 	CHECK(vblk_missed(&disk) && vblk_reap(&disk, 0, &done) && !vblk_missed(&disk));
 }
 
+/* A doorbell that got lost is rung again at the next tick, if nothing has moved. */
+static void lost_doorbells(void) {
+	struct vblk_done done;
+
+	fake_device(ALL);
+	CHECK(!start(1) && submit(1, BLK_OP_READ, 0, 1, 0));
+	fake.doorbell[0] = 99;
+	vblk_kick(&disk);
+	CHECK(fake.doorbell[0] == 0);
+	fake.doorbell[0] = 99;
+	CHECK(!vblk_missed(&disk) && fake.doorbell[0] == 0 && disk.rung_again == 1);
+	CHECK(fake_run() == 1 && vblk_reap(&disk, 0, &done));
+	fake.doorbell[0] = 99;
+	CHECK(!vblk_missed(&disk) && !vblk_missed(&disk) && fake.doorbell[0] == 99);
+}
+
 static const struct test tests[] = {
 	{"what the device says of itself", understands},
 	{"devices that make no sense", refuses},
@@ -258,6 +274,7 @@ static const struct test tests[] = {
 	{"errors, short reads, statuses that do not exist", failures},
 	{"a device that does not answer", silence},
 	{"interrupts that get lost", lost_interrupts},
+	{"doorbells that get lost", lost_doorbells},
 };
 
 int main(void) { return RUN("virtio_blk", tests); }
