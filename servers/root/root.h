@@ -36,8 +36,9 @@
 
 /* Where a domain stands, for root. */
 enum domain_stage {
-	STAGE_IDLE, /* no memory: not started yet, or taken back */
-	STAGE_HELD, /* to be built as soon as its devices are there */
+	STAGE_IDLE,     /* no memory: not started yet, or taken back */
+	STAGE_HELD,     /* to be built as soon as its devices are there */
+	STAGE_STARTING, /* a guest, built and paused: its servers are getting ready for it */
 	STAGE_RUNNING,
 	STAGE_STOPPED,    /* ended, memory kept for inspection */
 	STAGE_RELEASING,  /* ended, its servers are letting go of its memory */
@@ -133,6 +134,8 @@ void wiring_disconnected(struct domain *domain);
 void wiring_announce(struct domain *guest, bool present);
 /* Whether the server at this connection of its has done what was announced last, or is down. */
 bool wiring_let_go(const struct domain *guest, uint32_t i);
+/* Whether all of a starting guest's servers are ready for it, or will not be. */
+bool wiring_ready(const struct domain *guest);
 /* Whether all of its servers have. */
 bool wiring_settled(const struct domain *guest);
 /* The native domain that serves a guest by this protocol; NULL = none. */
@@ -167,7 +170,7 @@ void supervise_not_prepared(struct domain *domain);
 const char *supervise_restart(struct domain *domain);
 const char *supervise_kill(struct domain *domain);
 const char *supervise_clear(struct domain *domain);
-/* Servers may have let go of guests that have ended. */
+/* Servers may have got ready for guests, or let go of those that have ended. */
 void supervise_release(void);
 const char *stage_name(const struct domain *domain);
 

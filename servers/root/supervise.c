@@ -2,21 +2,23 @@
 /*
  * The life of domains after they were built: how they end, what follows.
  *
- *          start                       ends
- *     IDLE --> HELD --> RUNNING ---------------------> STOPPED   memory kept
- *      ^                  ^  |
- *      |                  |  +--> RELEASING           a guest's servers let go
- *      |                  |  +--> QUIESCING           a driver's device is stopped
- *      |                  |           |  reset
- *      |                  |           v
- *      +------------------|----- RECLAIMING           its frames come back
- *                         |        |     |
- *                         |        v     v
- *                         +---- WAITING  GIVEN_UP     back-off, or budget spent
+ *          start                           ends
+ *     IDLE --> HELD --> STARTING --> RUNNING ---------> STOPPED   memory kept
+ *      ^         ^                        |
+ *      |         |                        +--> RELEASING   a guest's servers let go
+ *      |         |                        +--> QUIESCING   a driver's device is stopped
+ *      |         |                              |  reset
+ *      |         |                              v
+ *      +---------|------------------------- RECLAIMING     its frames come back
+ *                |                            |     |
+ *                |                            v     v
+ *                +------------------------ WAITING  GIVEN_UP   back-off, or budget spent
  *
- * HELD: waiting for the bus domain (devices.c). Only guests pass through RELEASING:
- * servers map guests' pages, nobody maps a native domain's. Patience with a server
- * ends, and then the server is at fault.
+ * HELD: waiting for the bus domain (devices.c). Only guests pass through STARTING, in
+ * which their servers map their pages and make their devices, so that even a boot
+ * loader finds them, and through RELEASING: servers map guests' pages, nobody maps a
+ * native domain's. Patience with a server ends: a guest starts without it; one that
+ * does not let go is at fault.
  */
 #include "devices.h"
 #include "libs/cap/cap.h"
@@ -27,6 +29,7 @@
 #include "proto/xen/xen.h"
 #include "root.h"
 
+#define START_PATIENCE   MILLISECONDS(10000)
 #define RELEASE_PATIENCE MILLISECONDS(3000)
 #define RECLAIM_RETRY    MILLISECONDS(10)
 #define RECLAIM_PATIENCE MILLISECONDS(2000)
@@ -39,10 +42,10 @@ static void advance(void *context);
 const char *stage_name(const struct domain *domain) {
 	static const char *const names[] = {
 		[STAGE_IDLE] = "idle",         [STAGE_HELD] = "held",
-		[STAGE_RUNNING] = "running",   [STAGE_STOPPED] = "stopped",
-		[STAGE_RELEASING] = "ending",  [STAGE_QUIESCING] = "ending",
-		[STAGE_RECLAIMING] = "ending", [STAGE_WAITING] = "waiting",
-		[STAGE_GIVEN_UP] = "given up",
+		[STAGE_STARTING] = "starting", [STAGE_RUNNING] = "running",
+		[STAGE_STOPPED] = "stopped",   [STAGE_RELEASING] = "ending",
+		[STAGE_QUIESCING] = "ending",  [STAGE_RECLAIMING] = "ending",
+		[STAGE_WAITING] = "waiting",   [STAGE_GIVEN_UP] = "given up",
 	};
 
 	return names[domain->stage];
@@ -63,6 +66,14 @@ static void undo_build(struct domain *domain) {
 	memory_release(domain->index);
 }
 
+static void run(struct domain *domain) {
+	domain->stage = STAGE_RUNNING;
+	domain->started = time_now();
+	if (cap_domain_unpause(domain->slot)) log_print("%s: cannot be started", domain->name);
+	plan_update();
+	if (domain->incarnation) log_print("%s%s: started again", kind_word(domain), domain->name);
+}
+
 static bool build(struct domain *domain) {
 	const char *why = is_guest(domain) ? build_guest(domain) : build_native(domain);
 
@@ -75,14 +86,17 @@ static bool build(struct domain *domain) {
 	}
 	if (is_native(domain)) domain->control->plan_done = 0;
 	domain->end = END_NONE;
-	domain->stage = STAGE_RUNNING;
-	domain->started = time_now();
+	domain->stage = STAGE_STARTING;
 	devices_starting(domain);
 	wiring_connect(domain);
-	if (is_guest(domain)) wiring_announce(domain, true);
-	if (cap_domain_unpause(domain->slot)) log_print("%s: cannot be started", domain->name);
-	plan_update();
-	if (domain->incarnation) log_print("%s%s: started again", kind_word(domain), domain->name);
+	if (is_native(domain)) {
+		run(domain);
+		return true;
+	}
+	domain->deadline = time_now() + START_PATIENCE;
+	event_timer_arm(&domain->timer, domain->deadline);
+	wiring_announce(domain, true);
+	advance(domain);
 	return true;
 }
 
@@ -230,11 +244,20 @@ void supervise_not_prepared(struct domain *domain) {
 	if (domain->stage == STAGE_HELD) start_within_budget(domain);
 }
 
-/* The next step of a domain that has ended, if it is due. */
+/* The next step of a domain that starts or has ended, if it is due. */
 static void advance(void *context) {
 	struct domain *domain = context;
 
 	switch (domain->stage) {
+	case STAGE_STARTING:
+		if (!wiring_ready(domain)) {
+			if (time_now() < domain->deadline) break;
+			log_print("%s%s: starts, though a server of its is not ready",
+				  kind_word(domain), domain->name);
+		}
+		event_timer_cancel(&domain->timer);
+		run(domain);
+		break;
 	case STAGE_RELEASING:
 		if (!wiring_settled(domain) && time_now() < domain->deadline) break;
 		event_timer_cancel(&domain->timer);
@@ -248,7 +271,8 @@ static void advance(void *context) {
 
 void supervise_release(void) {
 	for (uint32_t i = 1; i < description.domain_count; i++)
-		if (domains[i].stage == STAGE_RELEASING) advance(&domains[i]);
+		if (domains[i].stage == STAGE_STARTING || domains[i].stage == STAGE_RELEASING)
+			advance(&domains[i]);
 }
 
 static void end(struct domain *domain, enum domain_end how, const char *why) {

@@ -251,6 +251,26 @@ bool wiring_let_go(const struct domain *guest, uint32_t i) {
 	       __atomic_load_n(&peer->done, __ATOMIC_ACQUIRE) == peer->wanted;
 }
 
+/* One that is on its way is waited for; one that is not there at all is not. */
+static bool is_ready(const struct domain *guest, uint32_t i) {
+	const struct domain *server =
+		&domains[description.connections[guest->connections[i]].server];
+
+	switch (server->stage) {
+	case STAGE_RUNNING: return wiring_let_go(guest, i);
+	case STAGE_IDLE:
+	case STAGE_STOPPED:
+	case STAGE_GIVEN_UP: return true;
+	default: return false;
+	}
+}
+
+bool wiring_ready(const struct domain *guest) {
+	for (uint32_t i = 0; i < guest->connection_count; i++)
+		if (!is_ready(guest, i)) return false;
+	return true;
+}
+
 bool wiring_settled(const struct domain *guest) {
 	for (uint32_t i = 0; i < guest->connection_count; i++)
 		if (!wiring_let_go(guest, i)) return false;

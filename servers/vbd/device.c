@@ -173,7 +173,7 @@ static void read_front(struct device *device) {
 
 static void drain(struct device *device) {
 	device->state = DEVICE_DRAINING;
-	vbd.endings = true;
+	vbd.changes = true;
 	pump_soon();
 }
 
@@ -277,7 +277,7 @@ void device_break(struct device *device, const char *why) {
 }
 
 void device_leave(uint16_t guest) {
-	vbd.guest[guest].ending = vbd.endings = true;
+	vbd.guest[guest].ending = vbd.changes = true;
 	for (uint32_t i = 0; i < vbd.device_count; i++) {
 		struct device *device = &vbd.device[i];
 
@@ -295,6 +295,18 @@ void device_leave(uint16_t guest) {
 	}
 }
 
+bool device_served(uint16_t guest) {
+	for (uint32_t i = 0; i < vbd.device_count; i++) {
+		const struct device *device = &vbd.device[i];
+		bool waits = device->state <= DEVICE_ASKING;
+
+		if (device->guest != guest) continue;
+		if (waits ? !volume_is_stuck(device->volume) : !node_is_written(device))
+			return false;
+	}
+	return true;
+}
+
 bool device_gone(uint16_t guest) {
 	bool gone = true;
 
@@ -306,6 +318,7 @@ bool device_gone(uint16_t guest) {
 				   rt_start_page->connections[guest].peer_domid);
 	if (gone) {
 		vbd.guest[guest].present = vbd.guest[guest].ending = false;
+		vbd.guest[guest].starting = false;
 		share_jobs();
 	}
 	return gone;

@@ -6,7 +6,34 @@
  */
 #include "node.h"
 
+#define TRIES 3U
+
+void front_begin(struct device *device) {
+	device->generation++;
+	device->front.unclear = false;
+	device->questions &= (uint8_t) ~(ASK_FRONT | ASK_RINGS);
+	node_question(device, ASK_FRONT);
+}
+
+/* Only 'there is none' means that there is none: whatever else went wrong is asked again. */
+static void judge(struct device *device, const struct xenbus_answer *answer) {
+	device->front.unclear |= answer->error && answer->error != -XEN_ENOENT;
+}
+
+/* True: what was read is of no use, and is being read again. */
+static bool again(struct device *device) {
+	struct front *front = &device->front;
+
+	if (!front->unclear) return false;
+	if (++front->tries < TRIES)
+		front_begin(device);
+	else
+		device_front_read(device, "the store does not say where its rings are");
+	return true;
+}
+
 static void rings_read(struct device *device) {
+	if (again(device)) return;
 	for (uint32_t q = 0; q < device->front.queues; q++) {
 		for (uint32_t p = 0; p < device->front.pages; p++)
 			if (device->front.ref[q][p] == UINT32_MAX) {
@@ -28,6 +55,7 @@ static void ring_read(void *context, const struct xenbus_answer *answer) {
 	uint64_t number;
 
 	if (!device) return;
+	judge(device, answer);
 	if (xenbus_number(answer, UINT32_MAX - 1, &number)) {
 		if (page < VBD_RING_PAGES)
 			device->front.ref[queue][page] = (uint32_t)number;
@@ -74,6 +102,7 @@ static void front_read(void *context, const struct xenbus_answer *answer) {
 	uint64_t number;
 
 	if (!device) return;
+	judge(device, answer);
 	front = &device->front;
 	switch ((enum what)((uintptr_t)context >> 8 & 0xff)) {
 	case PROTOCOL:
@@ -91,7 +120,7 @@ static void front_read(void *context, const struct xenbus_answer *answer) {
 		if (xenbus_number(answer, VBD_QUEUES, &number)) front->queues = (uint32_t)number;
 		break;
 	}
-	if (--device->awaited) return;
+	if (--device->awaited || again(device)) return;
 	if (!front->abi)
 		device_front_read(device, "its ring is of another layout than x86_64-abi");
 	else if (!front->pages)

@@ -22,15 +22,20 @@ static bool peer_changed(unsigned index, bool present, uint32_t incarnation) {
 	struct guest *guest = &vbd.guest[n];
 
 	if (rt_start_page->connections[index].protocol != SYSTEM_CONN_BLOCK) return true;
-	if (present && guest->present && !guest->ending && guest->incarnation == incarnation)
-		return true;
+	if (present && guest->present && !guest->ending && guest->incarnation == incarnation) {
+		guest->starting &= !device_served(n);
+		return !guest->starting;
+	}
 	/* Also if it is gone since before our time: pages of it may be in a window. */
 	if (guest->present || !present) {
 		device_leave(n);
 		if (!device_gone(n)) return false;
 	}
-	if (present) device_present(n, incarnation);
-	return true;
+	if (!present) return true;
+	device_present(n, incarnation);
+	guest->starting = !device_served(n);
+	vbd.changes |= guest->starting;
+	return !guest->starting;
 }
 
 static void open_config(void) {

@@ -163,15 +163,18 @@ static void make_value(const struct device *device, enum value value, char *to) 
 	}
 }
 
-static void written(void *device, const struct xenbus_answer *answer) {
+static void written(void *context, const struct xenbus_answer *answer) {
+	struct device *device = context;
 	static uint32_t said;
 
+	/* Somebody may wait for the last of them. */
+	if (!--device->unwritten) pump_soon();
 	if (answer->error && answer->error != -XEN_ENOTCONN && said++ < 8)
-		log_print("disk %s: the store refuses a node (%d)", ((struct device *)device)->name,
-			  answer->error);
+		log_print("disk %s: the store refuses a node (%d)", device->name, answer->error);
 }
 
-static int write_node(struct device *device, const struct node *node) {
+/* The request for one node; 1: there is none to be made. */
+static int send_node(struct device *device, const struct node *node) {
 	char path[PATH], value[PATH] = "";
 	uint16_t owner = node->front ? device->domid : rt_start_page->domid;
 	uint16_t reader = node->front ? rt_start_page->domid : device->domid;
@@ -185,9 +188,20 @@ static int write_node(struct device *device, const struct node *node) {
 		rt_format(value, sizeof(value), "n%u r%u", owner, reader);
 		return xenbus_set_permissions(&node_bus, 0, path, value, written, device);
 	}
-	if (node->value == V_FRONT_STATE && !device->make_front) return 0;
+	if (node->value == V_FRONT_STATE && !device->make_front) return 1;
 	make_value(device, node->value, value);
 	return xenbus_write(&node_bus, 0, path, value, (uint32_t)strlen(value), written, device);
+}
+
+static int write_node(struct device *device, const struct node *node) {
+	int error = send_node(device, node);
+
+	device->unwritten += !error;
+	return MIN(error, 0);
+}
+
+bool node_is_written(const struct device *device) {
+	return device->publish == ARRAY_SIZE(nodes) && !device->unwritten;
 }
 
 /* --- what is read --- */
@@ -355,8 +369,8 @@ void node_ask(struct device *device) {
 void node_watch(struct device *device) { node_question(device, ASK_WATCH); }
 
 void node_read_front(struct device *device) {
-	device->generation++;
-	node_question(device, ASK_FRONT);
+	device->front.tries = 0;
+	front_begin(device);
 }
 
 bool node_ready(void) { return node_bus.ready; }

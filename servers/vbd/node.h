@@ -30,7 +30,11 @@ struct device *node_addressee(void *context, const struct xenbus_answer *answer)
 void node_front_path(const struct device *device, const char *node, char path[PATH]);
 void node_question(struct device *device, uint8_t question);
 
-/* --- front.c; 0, or -errno: to be asked again as a whole --- */
+/* --- front.c --- */
+
+/* What an older reading still had to ask is not asked any more. */
+void front_begin(struct device *device);
+/* 0, or -errno: to be asked again as a whole. */
 
 int front_ask(struct device *device);
 int front_ask_rings(struct device *device);

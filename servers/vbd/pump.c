@@ -64,8 +64,8 @@ static void to_drivers(void) {
 	driver_publish();
 }
 
-/* What waits for the last of something. */
-static void endings(void) {
+/* What waits for the last of something, and root, who waits to hear of it. */
+static void changes(void) {
 	bool more = false;
 
 	for (uint32_t i = 0; i < vbd.device_count; i++) {
@@ -74,8 +74,9 @@ static void endings(void) {
 		if (device->state == DEVICE_DRAINING && !device->jobs) device_drained(device);
 		more |= device->state == DEVICE_DRAINING;
 	}
-	for (uint32_t i = 0; i < VBD_GUESTS; i++) more |= vbd.guest[i].ending;
-	vbd.endings = more;
+	for (uint32_t i = 0; i < VBD_GUESTS; i++)
+		more |= vbd.guest[i].ending || vbd.guest[i].starting;
+	vbd.changes = more;
 	if (more) control_scan();
 }
 
@@ -93,7 +94,7 @@ void pump(void *context) {
 	to_drivers();
 	/* What was refused, or needed no disk. */
 	ring_answer();
-	if (vbd.endings) endings();
+	if (vbd.changes) changes();
 	/* Who waits with more requests until it is answered is looked at. */
 	if (more || vbd.released || vbd.answers.first != VBD_NONE) pump_soon();
 	/* The timer is moved only forward: one that fires early costs less than a hypercall each.

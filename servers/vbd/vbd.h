@@ -88,6 +88,8 @@ enum device_state {
 struct front {
 	uint32_t pages, queues;
 	bool persistent, abi, numbered;
+	bool unclear;  /* an answer was neither a value nor 'there is none' */
+	uint8_t tries; /* readings in a row that were */
 	uint32_t ref[VBD_QUEUES][VBD_RING_PAGES];
 	uint32_t port[VBD_QUEUES];
 };
@@ -115,6 +117,7 @@ struct device {
 	uint32_t awaited;    /* answers */
 	int watch;
 	uint8_t publish;    /* the next of its nodes that is to be written */
+	uint8_t unwritten;  /* nodes whose writing the store has not answered */
 	uint8_t questions;  /* NODE_*: to be put to the store when it has room */
 	bool make_front;    /* the frontend's state is ours to write: it is a new device */
 	bool make_again;    /* in use, and the store has a new connection: its nodes may be gone */
@@ -127,7 +130,8 @@ struct device {
 
 struct guest {
 	bool present;
-	bool ending; /* root waits for us to let go */
+	bool starting; /* root waits for its disks to be there */
+	bool ending;   /* root waits for us to let go */
 	uint16_t domid;
 	uint32_t incarnation;
 	uint16_t jobs;
@@ -172,7 +176,7 @@ struct vbd {
 	struct volume volume[VBD_MAX_VOLUMES];
 	struct device device[VBD_DEVICES];
 	struct guest guest[VBD_GUESTS];
-	bool endings;      /* a device or a guest is on its way out */
+	bool changes;      /* a device or a guest is on its way in or out */
 	uint64_t ready;    /* devices whose rings are to be looked at: one bit each */
 	uint64_t released; /* devices that have been answered since: likewise, next time */
 	uint32_t busy;     /* disks that have something to do: one bit each */
@@ -217,6 +221,8 @@ void config_apply(const struct vbd_config *config);
 void volume_settle(void);
 /* The volume of this device can be used by it. NULL: yes; else who is in the way. */
 const char *volume_conflict(const struct device *device);
+/* A driver that it waits for has no device, or is given up. */
+bool volume_is_stuck(const struct volume *volume);
 /*
  * Where a sector lies: the extent's number; *sector becomes that of the disk,
  * *left how many follow in this extent. The sector is within the volume.
@@ -312,6 +318,8 @@ extern uint32_t scan_ref; /* root's grant of the first of them */
 /* --- device.c --- */
 
 void device_present(uint16_t guest, uint32_t incarnation);
+/* Each of its disks is in the store for it to find, or known not to come soon. */
+bool device_served(uint16_t guest);
 /* Nothing of the guest is left here, and none of its pages is mapped. */
 bool device_gone(uint16_t guest);
 /* Goes on where it can. */
@@ -332,6 +340,8 @@ void device_leave(uint16_t guest);
 /* NULL: it is there, or will be. */
 const char *node_open(void);
 bool node_ready(void);
+/* All that was to be written of the device is in the store. */
+bool node_is_written(const struct device *device);
 /* Writes all nodes, with device->backend_state. */
 void node_publish(struct device *device);
 void node_state(struct device *device, uint32_t state); /* of the backend */

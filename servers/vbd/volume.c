@@ -101,6 +101,15 @@ static bool overlap(const struct volume *a, const struct volume *b) {
 	return false;
 }
 
+bool volume_is_stuck(const struct volume *volume) {
+	for (uint32_t i = 0; i < volume->extent_count; i++) {
+		const struct driver *driver = disk_driver(volume->extent[i].disk);
+
+		if (!driver->ready && driver->given_up) return true;
+	}
+	return false;
+}
+
 /* The one that is earlier in the description has it. */
 const char *volume_conflict(const struct device *device) {
 	for (const struct device *d = vbd.device; d < device; d++) {
