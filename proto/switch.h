@@ -25,6 +25,7 @@
 
 #define SWITCH_MAX_NETWORKS 16U
 #define SWITCH_MAX_PORTS    64U
+#define SWITCH_MAX_UPLINKS  4U
 #define SWITCH_MAX_RULESETS 64U
 #define SWITCH_MAX_QUEUES   4U
 #define SWITCH_MAX_VLANS    64U /* of one trunk port */

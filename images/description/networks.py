@@ -9,7 +9,8 @@ from .netvalues import mac_text, own_mac
 from .report import DescriptionError, Report, suggestion, words
 from .schema import Entry, System
 
-MAX_NETWORKS, MAX_PORTS, MAX_RULESETS, MAX_QUEUES = 16, 64, 64, 4  # proto/switch.h
+# proto/switch.h
+MAX_NETWORKS, MAX_PORTS, MAX_UPLINKS, MAX_RULESETS, MAX_QUEUES = 16, 64, 4, 64, 4
 MAX_RULES_BYTES = 448 << 10  # SYSTEM_MAX_BLOB_SIZE, less what else the switch finds
 RULES_PORT = 32  # struct rules_port
 
@@ -199,12 +200,16 @@ def _mirrors(data: bytes) -> list[str]:
 
 def _check_counts(system: System, report: Report) -> None:
     for server in system.serving("vif"):
+        if not server["lifeboat"]:
+            server.wrong(report, "", "no lifeboat", 'one such as "8M": its packets lie there')
         networks = [entry for entry in system.networks if entry["server"] == server.name]
         known = ports(system, server.name)
         files = {path for vif in known.values() if vif in system.vifs and vif["rules"]
                  for path in (vif["rules"].out, vif["rules"].into) if path is not None}
         counts = [
-            ("networks", len(networks), MAX_NETWORKS), ("VIFs and uplinks", len(known), MAX_PORTS),
+            ("networks", len(networks), MAX_NETWORKS),
+            ("uplinks", sum(len(entry["uplink"]) for entry in networks), MAX_UPLINKS),
+            ("VIFs and uplinks", len(known), MAX_PORTS),
             ("rule files", len(files), MAX_RULESETS),
             ("bytes of rules", sum(len(system.rules[path]) for path in files), MAX_RULES_BYTES),
         ]

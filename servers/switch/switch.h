@@ -36,7 +36,7 @@
 
 #define SW_PORTS   SWITCH_MAX_PORTS
 #define SW_QUEUES  BOAT_QUEUES
-#define SW_UPLINKS 4U
+#define SW_UPLINKS SWITCH_MAX_UPLINKS
 #define SW_GUESTS  NATIVE_MAX_CONNECTIONS /* guest n: of connections[n] */
 #define VLAN_TAG   4U
 #define SW_GROUPS  32U /* multicast addresses of one VIF */

@@ -251,6 +251,7 @@ class Networks(unittest.TestCase):
             "SWITCH_CONFIG_VERSION": switchconfig.VERSION,
             "SWITCH_MAX_NETWORKS": networks.MAX_NETWORKS, "SWITCH_MAX_PORTS": networks.MAX_PORTS,
             "SWITCH_MAX_RULESETS": networks.MAX_RULESETS,
+            "SWITCH_MAX_UPLINKS": networks.MAX_UPLINKS,
             "SWITCH_MAX_QUEUES": networks.MAX_QUEUES, "SWITCH_MAX_VLANS": netvalues.MAX_VLANS,
             "SWITCH_MAX_PREFIXES": netvalues.MAX_PREFIXES,
             "SWITCH_PORT_VIF": switchconfig.PORT_VIF,
