@@ -51,12 +51,13 @@ void copy_to_guest(const struct frame *frame, const struct piece *from, uint32_t
 /* Whose fault it was shows when the same is tried with a page of zeroes. */
 static void failed(struct gnttab_copy *copy, const struct note *note) {
 	struct frame *frame = &frames[note->frame];
-	struct queue *queue = &sw.queue[note->queue];
+	struct queue *queue;
 
 	if (note->queue == SW_NONE) {
 		frame->flags |= FRAME_FAILED;
 		return;
 	}
+	queue = &sw.queue[note->queue];
 	copy->source.u.gmfn = pool.ref + POOL_ZERO;
 	copy->source.domid = pool.domid;
 	copy->source.offset = 0;

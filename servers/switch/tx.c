@@ -21,7 +21,7 @@ struct chain {
 	uint32_t slots; /* all */
 	uint32_t extras;
 	uint32_t rest; /* bytes of all requests but the first */
-	bool bad;
+	bool bad, lost;
 	uint16_t gso_size;
 	uint8_t gso;
 	int8_t group; /* 1: wants a group; -1: does not any more; 0: it is a packet */
@@ -221,13 +221,15 @@ enum tx_taken tx_take(struct queue *queue, struct frame **taken, uint32_t *cost)
 	if (!reason && queue->condemned) {
 		queue->condemned =
 			(uint16_t)(queue->condemned - MIN(chain.slots, queue->condemned));
-		reason = DROP_RESTART;
+		/* As if the wire had lost it. */
+		sw.port[queue->port].count->dropped[DROP_RESTART]++;
+		chain.lost = true;
 	}
 	if (chain.group && !chain.bad) {
 		change_group(vif, &chain);
 	} else if (reason) {
 		refuse(queue, &chain, reason);
-	} else {
+	} else if (!chain.lost) {
 		*taken = make_frame(queue, &chain);
 		if (!*taken) refuse(queue, &chain, DROP_MEMORY);
 	}
