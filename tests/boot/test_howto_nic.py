@@ -66,7 +66,7 @@ class HowTo(unittest.TestCase):
         while "netcheck: done:" not in text and time.monotonic() < deadline:
             time.sleep(0.2)
             text = log.read_text(errors="replace") if log.exists() else ""
-        self.assertIn("done: 8 passed, 0 failed", text, text)
+        self.assertIn("done: 9 passed, 0 failed", text, text)
 
 
 if __name__ == "__main__":

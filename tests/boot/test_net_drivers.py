@@ -141,7 +141,7 @@ class Drivers(unittest.TestCase):
 class VirtioNet(Drivers):
     DRIVER = "virtio_net"
     DEVICE = 'class = "virtio-net", interrupts = 2'
-    CHECKS = 8
+    CHECKS = 9
 
     def test_pc(self) -> None:
         log = self.survives("-device", "virtio-net-pci,netdev=n0,mac=52:54:00:11:22:33")
@@ -191,11 +191,12 @@ class VirtioNet(Drivers):
 class E1000e(Drivers):
     DRIVER = "e1000e"
     DEVICE = 'class = "e1000e", interrupts = 2'
-    CHECKS = 9
+    CHECKS = 10
 
     def test_pc(self) -> None:
         log = self.survives("-device", "e1000e,netdev=n0,mac=52:54:00:11:22:33")
         self.assertIn("driver: 52:54:00:11:22:33, MTU 1500", log)
+        self.assertIn("checksums: 10 of 10 that came in were checked", log)
         self.assertNotIn("the card is reset", log)
 
     def test_iommu(self) -> None:

@@ -160,7 +160,7 @@ bool io_send(uint32_t n, struct net_tx *packet, const struct net_segment *segmen
 
 bool io_send_bytes(uint32_t n, uint32_t length) {
 	struct net_segment segment = io_segment(n, 0, length);
-	struct net_tx packet = {.segments = 1};
+	struct net_tx packet = {.segments = 1, .queue = (uint8_t)n};
 
 	return io_send(n, &packet, &segment);
 }
