@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The models of the disk protocol, explored to the end by spin.
+"""The models of the protocols of disks and of packets, explored to the end by spin.
 
-wakeup.pml is how the two ends sleep and wake each other, session.pml how they
-come to a session while either dies. Each is checked as it is, and with each of
-the mistakes that it can be given (-DBUG_...), all of which must be found.
+wakeup.pml is how the two ends of a disk connection sleep and wake each other, session.pml
+how they come to a session while either dies; net_wakeup.pml and net_session.pml are the
+same for packets. Each is checked as it is, and with each of the mistakes that it can be
+given (-DBUG_...), all of which must be found.
 """
 
 import re
@@ -22,6 +23,17 @@ SESSION_BUGS = (
     "COUNT_ANEW", "BELIEVE_OLD", "KEEP_SESSION", "KEEP_INDEX", "NO_QUIESCE", "ASK_ONCE",
     "ANY_INCARNATION",
 )
+
+NET_WAKEUP_BUGS = (
+    "SERVER_FENCE", "DRIVER_FENCE", "SERVER_LOOK", "DRIVER_LOOK", "SERVER_THRESHOLD", "LOW",
+    "LAZY",
+)
+NET_SESSION_BUGS = (
+    "COUNT_ANEW", "NO_OVER", "KEEP_SESSION", "KEEP_INDEX", "NO_QUIESCE", "RESET_IN_SILENCE",
+    "ANY_INCARNATION",
+)
+# The server ends a session of its own accord.
+RENEWS = ("RENEWS=1", "SERVER_DEATHS=0", "RESETS=0")
 
 
 def explore(model: str, *defined: str) -> tuple[int, int, str]:
@@ -61,6 +73,21 @@ class Models(unittest.TestCase):
     def test_sessions_while_the_driver_dies_twice(self) -> None:
         self.holds(2_000_000, "session", *deaths(1, 2))
 
+    def test_no_wakeup_is_lost_by_packets(self) -> None:
+        self.holds(500_000, "net_wakeup")
+
+    def test_packet_sessions_while_both_ends_die(self) -> None:
+        self.holds(400_000, "net_session", "RESETS=0")
+
+    def test_packet_sessions_while_the_driver_dies_and_resets_its_card(self) -> None:
+        self.holds(400_000, "net_session", "SERVER_DEATHS=0")
+
+    def test_packet_sessions_while_the_server_dies_and_a_card_is_reset(self) -> None:
+        self.holds(400_000, "net_session", "DRIVER_DEATHS=0")
+
+    def test_packet_sessions_that_the_server_ends(self) -> None:
+        self.holds(100_000, "net_session", *RENEWS)
+
 
 class Bugs(unittest.TestCase):
     """Found, or the model says nothing."""
@@ -78,3 +105,8 @@ for _bug in WAKEUP_BUGS:
     _add("wakeup", _bug)
 for _bug in SESSION_BUGS:
     _add("session", _bug, *deaths(1, 1))
+for _bug in NET_WAKEUP_BUGS:
+    _add("net_wakeup", _bug)
+for _bug in NET_SESSION_BUGS:
+    _add("net_session", _bug)
+_add("net_session", "FREE_EARLY", *RENEWS)
