@@ -12,7 +12,7 @@ from typing import Any
 
 from description.binary import Compiled
 
-from . import boot, build, disks, iso, launch, machine, nets, packages
+from . import boot, build, capture, disks, iso, launch, machine, nets, packages
 from .paths import TOP, Failure, out_dir
 
 DEFAULT = TOP / "images" / "default.toml"
@@ -51,7 +51,8 @@ def _image(arguments: argparse.Namespace) -> Image:
     output = Path(getattr(arguments, "output", None) or out_dir() / f"{description.stem}.iso")
     packages.require("build", "boot", "iso")
     built = build.system()
-    compiled = iso.compile_description(description, built)
+    captured = getattr(arguments, "capture", None) is not None
+    compiled = iso.compile_description(description, built, captured)
     attached = disks.attached(compiled, description.stem, arguments.disk)
     cards = nets.attached(compiled, getattr(arguments, "net", []))
     iso.make(compiled, attached, output, built)
@@ -79,7 +80,9 @@ def _run(arguments: argparse.Namespace) -> int:
             machine=disks.machine_type(arguments.machine or fits.kind, iommu),
             cpus=arguments.cpus or fits.cpus,
             extra=disks.qemu_arguments(image.attached, iommu)
-            + nets.qemu_arguments(image.cards, iommu) + arguments.qemu_arg,
+            + nets.qemu_arguments(image.cards, iommu)
+            + (capture.qemu_arguments(arguments.capture) if arguments.capture else [])
+            + arguments.qemu_arg,
         ),
         None,
     )
@@ -124,6 +127,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--machine", choices=disks.MACHINES, help="not what the description says")
     run.add_argument("--cpus", type=boot.cpus, metavar="N", help="CPUs of the machine")
     run.add_argument("--iommu", action="store_true", help="even if the description does not say so")
+    run.add_argument("--capture", type=Path, metavar="FILE",
+                     help="write the packets that the switch sees here, as pcapng")
     run.add_argument("--qemu-arg", action="append", default=[], metavar="ARG")
     run.set_defaults(call=_run)
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Sequence
 
 from describe import program_finder
-from description import DescriptionError, compile_file
+from description import DescriptionError, compile_file, compile_text
 from description.binary import Compiled
 
-from . import build, disks, launch
+from . import build, capture, disks, launch
 from .paths import TOP, Failure
 
 MODULES = ["normal", "configfile", "search", "search_fs_file", "iso9660", "part_msdos", "part_gpt"]
@@ -59,9 +59,14 @@ def _step(command: list[str | Path], epoch: int) -> None:
         raise Failure(f"{command[0]} failed: {result.stderr.strip()}")
 
 
-def compile_description(path: Path, built: Path) -> Compiled:
+def compile_description(path: Path, built: Path, captured: bool = False) -> Compiled:
+    """captured: with the domains that bring packets to a serial line."""
     try:
-        return compile_file(path, program_finder(built))
+        compiled = compile_file(path, program_finder(built))
+        if captured:
+            text = capture.added(path.read_text(encoding="utf-8"), str(path))
+            compiled = compile_text(text, str(path), path.parent, program_finder(built))
+        return compiled
     except DescriptionError as error:
         raise Failure(str(error)) from error
 

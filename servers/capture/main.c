@@ -42,13 +42,13 @@ static uint64_t keep, lost;
 static bool asked;
 
 static void *map(const struct native_connection *connection, uint32_t pages) {
-	struct grant_mapping mapping = {0};
+	void *at;
 	int error;
 
 	if (connection->ring_pages < pages) rt_panic("%s: too few pages", connection->name);
-	error = grant_map(&mapping, connection->ring_domid, connection->ring_ref, pages);
+	error = grant_map_for_life(&at, connection->ring_domid, connection->ring_ref, pages);
 	if (error) rt_panic("%s: its pages cannot be mapped (%d)", connection->name, error);
-	return mapping.at;
+	return at;
 }
 
 /* --- the tap --- */

@@ -183,15 +183,15 @@ void ctl_add(void *pages, uint32_t flags, uint32_t port) {
 void ctl_open(void) {
 	for (uint32_t i = 0; i < rt_start_page->connection_count; i++) {
 		const struct native_connection *c = &rt_start_page->connections[i];
-		struct grant_mapping mapping = {0};
+		void *pages;
 		int error;
 
 		if (c->protocol != SYSTEM_CONN_NETCTL || c->role != NATIVE_SERVER) continue;
 		if (ctl_clients == CTL_CLIENTS || c->ring_pages < NETCTL_PAGES)
 			rt_panic("%s: the switch serves %u connections of %u pages", c->name,
 				 CTL_CLIENTS, NETCTL_PAGES);
-		error = grant_map(&mapping, c->ring_domid, c->ring_ref, NETCTL_PAGES);
+		error = grant_map_for_life(&pages, c->ring_domid, c->ring_ref, NETCTL_PAGES);
 		if (error) rt_panic("%s: its pages cannot be mapped (%d)", c->name, error);
-		ctl_add(mapping.at, c->flags, c->port);
+		ctl_add(pages, c->flags, c->port);
 	}
 }
