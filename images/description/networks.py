@@ -12,7 +12,6 @@ from .schema import Entry, System
 # proto/switch.h
 MAX_NETWORKS, MAX_PORTS, MAX_UPLINKS, MAX_RULESETS, MAX_QUEUES = 16, 64, 4, 64, 4
 MAX_RULES_BYTES = 448 << 10  # SYSTEM_MAX_BLOB_SIZE, less what else the switch finds
-RULES_PORT = 32  # struct rules_port
 
 
 def check(system: System, folder: Path, report: Report) -> None:
@@ -184,18 +183,10 @@ def _check_mirrors(system: System, report: Report) -> None:
             continue
         known = ports(system, network["server"])
         for path in {vif["rules"].out, vif["rules"].into} - {None}:
-            for name in _mirrors(system.rules[path]):
+            for name in rules.mirror_ports(system.rules[path]):
                 if name not in known:
                     vif.wrong(report, "rules", f'the port "{name}" in {path}',
                               f"a VIF or uplink of {network['server']}{suggestion(name, known)}")
-
-
-def _mirrors(data: bytes) -> list[str]:
-    if not data:
-        return []
-    first, count = rules.HEADER.unpack_from(data)[-2:]
-    names = [data[first + n * RULES_PORT :][:RULES_PORT] for n in range(count)]
-    return [name.rstrip(b"\0").decode() for name in names]
 
 
 def _check_counts(system: System, report: Report) -> None:

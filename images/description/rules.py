@@ -475,7 +475,9 @@ def compile_rules(text: str, name: str) -> bytes:
 
 
 def mirror_ports(data: bytes) -> list[str]:
-    """The names of ports that a compiled rule set mirrors to; none may be missing."""
+    """The names of ports that a compiled rule set mirrors to; b"": it could not be compiled."""
+    if not data:
+        return []
     offset, count = HEADER.unpack_from(data)[11:13]
     return [PORT.unpack_from(data, offset + index * PORT.size)[0].rstrip(b"\0").decode()
             for index in range(count)]

@@ -259,7 +259,7 @@ class Networks(unittest.TestCase):
             "SWITCH_ANY_MAC": switchconfig.ANY_MAC,
             "SWITCH_ANY_ADDRESS": switchconfig.ANY_ADDRESS, "SWITCH_DHCP": switchconfig.DHCP,
             "SWITCH_TRUNK": switchconfig.TRUNK, "SWITCH_NO_RULES": switchconfig.NO_RULES,
-            "RULES_NAME": networks.RULES_PORT, "NET_PAGES": binary.RING_PAGES["net"],
+            "RULES_NAME": rules.PORT.size, "NET_PAGES": binary.RING_PAGES["net"],
             "NETCTL_PAGES": binary.RING_PAGES["netctl"],
             "SYSTEM_XENBUS_VIF": binary.XENBUS_VIF,
             **{f"NETCTL_F_{word.upper()}": bit for word, bit in schema.NETCTL_RIGHTS.items()},
