@@ -65,6 +65,9 @@ DHCP=yes
 [Link]
 RequiredForOnline=no
 END
+# eth0 keeps that name; and who looks for networks does not load the stack of wireless ones.
+ln -s /dev/null "$1/etc/systemd/network/99-default.link"
+echo 'blacklist cfg80211' >"$1/etc/modprobe.d/guest.conf"
 chroot "$1" systemctl -q enable systemd-networkd systemd-resolved
 chroot "$1" systemctl -q disable systemd-networkd-wait-online
 ln -sf ../run/systemd/resolve/stub-resolv.conf "$1/etc/resolv.conf"

@@ -89,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--machine", default="pc", choices=disks.MACHINES, help="QEMU's machine")
     add("--iommu", action="store_true", help="a q35 with an IOMMU that all devices go through")
     add("--vif", action="append", default=[], nargs="?", const="",
-        metavar="[driver=MODEL,][mtu=N,][queues=N,][rules=FILE,][NETDEV]",
+        metavar="[driver=MODEL,][mac=MAC,][mtu=N,][queues=N,][rules=FILE,][NETDEV]",
         help="a network of its own for eth0, eth1, ...; its card is virtio-net or e1000e, joined "
         "to NETDEV of QEMU (without an id; user if absent); without rules, everything passes")
     add("--timeout", type=_positive, metavar="S", help="give up after this many seconds")

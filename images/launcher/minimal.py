@@ -176,7 +176,8 @@ def vif(guest_name: str, net: Net, number: int = 0, index: int = 0, **keys: obje
     """A VIF of the guest on network `number`; keys as in the reference, which may replace
     those that follow from `net`."""
     given = {"guest": guest_name, "network": f"net{number}", "index": index,
-             "rules": str(net.rules), "queues": net.queues or None, **keys}
+             "rules": str(net.rules), "queues": net.queues or None,
+             "mac": net.guest_mac or None, **keys}
     lines = [f"[vif.{guest_name}-{index}]"]
     for key, value in given.items():
         if value is not None:

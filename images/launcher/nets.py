@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Sequence
 
+from description import netvalues
 from description.binary import Compiled
 from description.machine import NET_MODELS
 from description.report import words
+from description.values import Wrong
 
 from .paths import TOP, Failure
 
@@ -32,6 +34,7 @@ class Net:
     mtu: int = 1500
     queues: int = 0  # of the VIF; 0: as many as the guest has vCPUs
     rules: Path = OPEN
+    guest_mac: str = ""  # of the VIF; empty: made of names
 
     @property
     def has_card(self) -> bool:
@@ -46,7 +49,7 @@ def _number(option: str, word: str, low: int, high: int) -> int:
 
 
 def parse(word: str) -> Net:
-    """[driver=MODEL,][mtu=N,][queues=N,][rules=FILE,][NETDEV]. Raises Failure."""
+    """[driver=MODEL,][mac=MAC,][mtu=N,][queues=N,][rules=FILE,][NETDEV]. Raises Failure."""
     net, rest = Net(), word
     while rest:
         option, _, following = rest.partition(",")
@@ -57,14 +60,20 @@ def parse(word: str) -> Net:
             net.mtu = _number(key, value, 68, 65521)
         elif key == "queues":
             net.queues = _number(key, value, 1, 4)
+        elif key == "mac":
+            try:
+                net.guest_mac = netvalues.mac_text(netvalues.mac(value))
+            except Wrong as wrong:
+                raise Failure(f"--vif: found mac={value}, expected {wrong}",
+                              BAD_ARGUMENTS) from wrong
         elif key == "rules":
             net.rules = Path(value).absolute()
             if not net.rules.is_file():
                 raise Failure(f"--vif: rules={value} is no file", BAD_ARGUMENTS)
         elif "=" in option or not option:
             raise Failure(
-                f'--vif: found "{option}", expected driver={"|".join(DRIVERS)}, mtu=N, queues=N, '
-                "rules=FILE, and last what its card is joined to, such as user or none",
+                f'--vif: found "{option}", expected driver={"|".join(DRIVERS)}, mac=MAC, mtu=N, '
+                "queues=N, rules=FILE, and last what its card is joined to, such as user or none",
                 BAD_ARGUMENTS,
             )
         else:

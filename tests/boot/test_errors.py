@@ -45,6 +45,7 @@ class Arguments(unittest.TestCase):
     def test_vif_options(self) -> None:
         for options, found in (("driver=ne2k,user", "driver=ne2k"), ("mtu=60", "mtu=60"),
                                ("queues=0", "queues=0"), ("rules=none.rules", "none.rules"),
+                               ("mac=01:02:03:04:05:06", "even"),
                                ("user=yes", "user=yes"), ("queues=1,,user", '""')):
             self.refuse(found, "--guest", COMMAND, "--vif", options)
 

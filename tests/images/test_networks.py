@@ -302,8 +302,10 @@ class Cards(unittest.TestCase):
 
     def test_vifs_of_the_command_line(self) -> None:
         self.assertEqual(nets.parse(""), nets.Net())
-        net = nets.parse("driver=e1000e,mtu=9000,queues=2,socket,connect=127.0.0.1:4000")
-        self.assertEqual(net, nets.Net("socket,connect=127.0.0.1:4000", "e1000e", "", 9000, 2))
+        net = nets.parse("mac=52:54:00:00:00:05,driver=e1000e,mtu=9000,queues=2,"
+                         "socket,connect=127.0.0.1:4000")
+        self.assertEqual(net, nets.Net("socket,connect=127.0.0.1:4000", "e1000e", "", 9000, 2,
+                                       guest_mac="52:54:00:00:00:05"))
         internal = nets.parse("none")
         self.assertFalse(internal.has_card)
         arguments = nets.qemu_arguments([internal, net], False)
