@@ -21,8 +21,7 @@
 #define NO_TAG     0xffffU
 
 struct net_server io;
-uint32_t io_downs;
-uint64_t io_down_time, io_up_time;
+uint64_t io_up_time;
 
 static uint8_t pages[PAGES][PAGE_SIZE] __attribute__((aligned(4096)));
 static struct dma_map maps[PAGES];
@@ -82,12 +81,6 @@ static void on_up(void *context) {
 	for (uint32_t i = 0; i < RX_BUFFERS; i++) post(i);
 }
 
-static void on_down(void *context) {
-	(void)context;
-	io_downs++;
-	io_down_time = time_now();
-}
-
 static void on_sent(void *context, uint16_t tag, uint32_t status) {
 	(void)context;
 	frame[frame_of_tag[tag]].busy = false;
@@ -115,7 +108,7 @@ static void nothing(void *context) { (void)context; }
 
 static const struct net_server_ops ops = {
 	.up = on_up,
-	.down = on_down,
+	.down = nothing, /* places stay busy until the next session */
 	.sent = on_sent,
 	.received = on_received,
 	.batch = nothing,

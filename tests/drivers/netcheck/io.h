@@ -12,9 +12,8 @@
 #define IO_FRAME  1514U /* without a VLAN tag and the check sequence */
 #define IO_FRAMES 96U   /* places for packets, a page each */
 
-extern struct net_server io;              /* of the card under test */
-extern uint32_t io_downs;                 /* how often the driver went */
-extern uint64_t io_down_time, io_up_time; /* when it last went and came, ns */
+extern struct net_server io; /* of the card under test */
+extern uint64_t io_up_time;  /* when the driver last came, ns */
 
 /* A packet that came in. */
 struct io_packet {

@@ -129,7 +129,7 @@ static const char *moderation(void) {
 /* --- new sessions, and deaths --- */
 
 static uint32_t renewals, kills, kills_wanted;
-static uint64_t worst_outage;
+static uint64_t worst_outage, all_outages;
 
 static void renew_now_and_then(void) {
 	if (load.answered < (renewals + 1) * 250 || !net_server_is_up(&io)) return;
@@ -146,25 +146,25 @@ static const char *new_sessions(void) {
 }
 
 static void kill_now_and_then(void) {
-	static bool pending;
+	static uint64_t killed_at; /* 0: all is well */
 
-	if (pending && io_down_time && load.last_answer > io_up_time && io_up_time > io_down_time) {
-		worst_outage = MAX(worst_outage, io_up_time - io_down_time);
-		pending = false;
+	if (killed_at && io_up_time > killed_at && load.last_answer > io_up_time) {
+		worst_outage = MAX(worst_outage, io_up_time - killed_at);
+		all_outages += io_up_time - killed_at;
+		killed_at = 0;
 	}
-	if (pending || kills == kills_wanted || load.answered < (kills + 1) * 200) return;
-	io_down_time = 0;
+	if (killed_at || kills == kills_wanted || load.answered < (kills + 1) * 200) return;
 	if (!control_command("kill driver")) return;
+	killed_at = time_now();
 	kills++;
-	pending = true;
 }
 
 static const char *deaths(void) {
 	const char *why = run_load((kills_wanted + 2) * 200, mixed_length, kill_now_and_then);
 
 	if (!why && kills != kills_wanted) why = "it may not kill anybody";
-	log_print("deaths: %u, without a session for %lu us at most, %u frames sent again", kills,
-		  worst_outage / 1000, load.again);
+	log_print("deaths: %u, to the next session %lu us, at most %lu us, %u frames sent again",
+		  kills, all_outages / 1000 / MAX(kills, 1U), worst_outage / 1000, load.again);
 	return why;
 }
 
