@@ -64,7 +64,8 @@ void pump(void *context) {
 	if (!uplink_held()) {
 		feed();
 		more = rounds();
-		/* Dropped without a round. */
+		/* Who waits since then: its guest is to tell when there are buffers. */
+		feed();
 		copy_flush();
 	}
 	answer_all();

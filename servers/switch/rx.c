@@ -114,8 +114,11 @@ static bool limited(struct vif *vif) {
 static void wait(struct port *port, struct queue *queue, struct frame *frame) {
 	uint32_t pages = frame_page_count(frame->length);
 	uint32_t last = queue->waiting_first + queue->waiting_count;
+	/* All queues together leave half of everything to those that do not wait. */
+	uint32_t most = MIN(SW_WAITING, FRAMES / 2 / MAX(sw.queue_count, 1U));
 
-	if (queue->waiting_count == SW_WAITING || queue->waiting_pages + pages > SW_PAGES) {
+	if (queue->waiting_count >= most || queue->waiting_pages + pages > SW_PAGES ||
+	    sw.waiting_pages + pages > pool.singles / 2) {
 		port_drop(port_index(port), NETCTL_IN,
 			  limited(&port->vif) ? DROP_RATE : DROP_NO_BUFFER, frame);
 		return;
@@ -125,6 +128,7 @@ static void wait(struct port *port, struct queue *queue, struct frame *frame) {
 	queue->waiting[last % SW_WAITING] = frame_index(frame);
 	queue->waiting_count++;
 	queue->waiting_pages += pages;
+	sw.waiting_pages += pages;
 	sw.starved |= 1ULL << port_index(port);
 }
 
@@ -165,6 +169,16 @@ void rx_give(struct port *port, struct frame *frame) {
 		wait(port, queue, frame);
 }
 
+static void leave(struct queue *queue) {
+	struct frame *frame = &frames[queue->waiting[queue->waiting_first++ % SW_WAITING]];
+	uint32_t pages = frame_page_count(frame->length);
+
+	queue->waiting_count--;
+	queue->waiting_pages -= pages;
+	sw.waiting_pages -= pages;
+	frame_drop(frame);
+}
+
 static void feed(struct port *port, struct queue *queue) {
 	while (queue->waiting_count) {
 		struct frame *frame = &frames[queue->waiting[queue->waiting_first % SW_WAITING]];
@@ -179,10 +193,7 @@ static void feed(struct port *port, struct queue *queue) {
 			if (!has_slots(queue, slots)) return;
 			put(port, queue, frame, tagged);
 		}
-		queue->waiting_first++;
-		queue->waiting_count--;
-		queue->waiting_pages -= frame_page_count(frame->length);
-		frame_drop(frame);
+		leave(queue);
 	}
 }
 
@@ -200,7 +211,5 @@ void rx_feed(struct port *port) {
 }
 
 void rx_forget(struct queue *queue) {
-	for (; queue->waiting_count; queue->waiting_count--)
-		frame_drop(&frames[queue->waiting[queue->waiting_first++ % SW_WAITING]]);
-	queue->waiting_pages = 0;
+	while (queue->waiting_count) leave(queue);
 }

@@ -189,6 +189,7 @@ struct switch_server {
 	uint64_t starved; /* VIFs for which frames wait that have posted buffers since */
 	uint64_t dirty;   /* VIFs with staged answers */
 	uint32_t turn;
+	uint32_t waiting_pages; /* of the pool, held by frames that wait for buffers */
 	uint64_t deadline;
 	bool endings;
 };
