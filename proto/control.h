@@ -63,21 +63,34 @@ struct control_page {
 	uint8_t pad2[1024];
 };
 
-/* One vCPU that the policy may place; the array starts in the page's successor. */
+/*
+ * One vCPU that the policy may place; the array starts in the page's successor, sorted by
+ * priority. What a policy has no use for it ignores.
+ */
 struct control_vcpu {
 	uint32_t slot; /* of the policy's own table: Domain capability with RIGHT_SCHED */
 	uint32_t vcpu;
 	uint32_t slice_us; /* 0: as the policy likes */
-	uint16_t priority; /* as in the description; the array is sorted by it */
+	uint16_t priority; /* as in the description */
 	uint16_t flags;    /* CONTROL_VCPU_* */
+	uint32_t weight;   /* 1..65535; CONTROL_WEIGHT is usual */
+	uint32_t cap;      /* most of a CPU that it may use, in thousandths; 0: no limit */
+	uint32_t warp_us;  /* how far it may get ahead of others; 0: not */
+	uint32_t warp_limit_us,
+		unwarp_us;             /* run time in a warp, then the pause from it; 0: no limit */
+	uint32_t period_us, budget_us; /* a reservation: so much in each period; 0: none */
+	uint32_t pad;
+	uint64_t windows; /* of a table: bit n; 0: all */
+	uint64_t cpus;    /* where it may run: bit n; 0: anywhere */
 };
 #define CONTROL_VCPU_GUEST 1U
+#define CONTROL_WEIGHT     256U
 
-#define CONTROL_VCPUS_PER_PAGE 256U
+#define CONTROL_VCPUS_PER_PAGE 64U
 
 _Static_assert(sizeof(struct control_page) == 4096, "control_page fills a page");
 _Static_assert(offsetof(struct control_page, command) == 512, "control_page layout");
 _Static_assert(offsetof(struct control_page, command_data) == 768, "control_page layout");
-_Static_assert(sizeof(struct control_vcpu) == 16, "control_vcpu layout");
+_Static_assert(sizeof(struct control_vcpu) == 64, "control_vcpu layout");
 
 #endif

@@ -46,9 +46,9 @@ static const struct operation operations[] = {
 	[DOMAIN_WATCH] = {domain_op_watch, CAP_DOMAIN, 1, RIGHT_INSPECT},
 	[DOMAIN_VCPU] = {domain_op_vcpu, CAP_DOMAIN, 2, RIGHT_DEBUG},
 
-	[PLAN_COMMIT] = {plan_op_commit, CAP_CPU, 4, RIGHT_PLAN},
-	[CPU_ACCOUNT] = {cpu_op_account, CAP_CPU, 1, RIGHT_ACCOUNT},
-	[VCPU_ACCOUNT] = {vcpu_op_account, CAP_DOMAIN, 2, RIGHT_SCHED},
+	[PLAN_COMMIT] = {plan_op_commit, CAP_CPU, 1, RIGHT_PLAN},
+	[PLAN_GUARD] = {plan_op_guard, CAP_CPU, 3, RIGHT_PLAN | RIGHT_GUARD},
+	[PLAN_READ] = {plan_op_read, CAP_CPU, 3, RIGHT_ACCOUNT},
 
 	[IRQ_BIND] = {irq_op_bind, CAP_IRQ, 3, RIGHT_USE},
 	[IRQ_ACK] = {irq_op_acknowledge, CAP_IRQ, 1, RIGHT_USE},

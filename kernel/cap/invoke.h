@@ -39,9 +39,9 @@ invocation_handler dma_op_map, dma_op_unmap, dma_op_read, dma_op_empty, dma_op_i
 REQUIRES(tree_lock)
 invocation_handler domain_op_info, domain_op_set_context, domain_op_unpause, domain_op_pause,
 	domain_op_reset, domain_op_destroy, domain_op_offer, domain_op_connect, domain_op_grant,
-	domain_op_cap, domain_op_watch, domain_op_vcpu, plan_op_commit, cpu_op_account,
-	vcpu_op_account, irq_op_bind, irq_op_acknowledge, irq_op_message, ioports_op_enable,
-	console_op_read, console_op_write;
+	domain_op_cap, domain_op_watch, domain_op_vcpu, plan_op_commit, plan_op_guard, plan_op_read,
+	irq_op_bind, irq_op_acknowledge, irq_op_message, ioports_op_enable, console_op_read,
+	console_op_write;
 
 /* What a capability enabled for its holder ends with it; called by cap_remove. */
 void object_disable(struct cap *cap) REQUIRES(tree_lock);

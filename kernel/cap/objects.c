@@ -172,14 +172,15 @@ long domain_op_vcpu(struct invocation *in) {
 /* --- Cpu --- */
 
 long plan_op_commit(struct invocation *in) {
-	return plan_commit(in->caller, (u32)in->cap->first, in->arg[0], in->arg[1], in->arg[2],
-			   in->arg[3]);
+	return plan_commit(in->caller, (u32)in->cap->first, in->arg[0]);
 }
 
-long cpu_op_account(struct invocation *in) { return plan_account((u32)in->cap->first, in->arg[0]); }
+long plan_op_guard(struct invocation *in) {
+	return plan_guard(in->caller, (u32)in->cap->first, in->arg[0], in->arg[1], in->arg[2]);
+}
 
-long vcpu_op_account(struct invocation *in) {
-	return vcpu_account(in->cap->domain, in->arg[0], in->arg[1]);
+long plan_op_read(struct invocation *in) {
+	return plan_read((u32)in->cap->first, in->arg[0], in->arg[1], in->arg[2]);
 }
 
 /* --- Irq --- */

@@ -140,7 +140,8 @@ struct vcpu {
 
 	gva_t runstate_area, time_area; /* 0 = none */
 	struct vcpu_runstate_info runstate;
-	u64 last_wake, last_block; /* ns */
+	u64 woke;         /* when it last became runnable, ns */
+	u32 wakes, moves; /* times that it woke, that it went to another CPU */
 
 	/* sched/plan.c */
 	u32 plan_index;  /* its entry in its CPU's plan, PLAN_NOT_IN = none */

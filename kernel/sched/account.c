@@ -65,20 +65,16 @@ void runstate_leave(struct vcpu *v) {
 	if (v->runstate_area && v->kernel_mode) publish_runstate(v);
 }
 
-long vcpu_account(struct domain *d, u64 vcpu, u64 buffer) {
-	struct vcpu *v = domain_vcpu(d, vcpu);
-	struct vcpu_runstate_info r;
+/* It may change while it is read: then the reader has a mixture, of figures that all are true
+ * of one moment or the next. */
+void account_read(const struct vcpu *v, struct plan_account *a) {
+	const struct vcpu_runstate_info *r = &v->runstate;
+	unsigned i;
 
-	if (!v) return -EINVAL;
-	runstate_read(v, &r);
-	struct vcpu_account account = (struct vcpu_account){
-		.run_ns = r.time[RUNSTATE_running],
-		.wait_ns = r.time[RUNSTATE_runnable],
-		.block_ns = r.time[RUNSTATE_blocked],
-		.last_wake_ns = v->last_wake,
-		.last_block_ns = v->last_block,
-		.runstate = r.state,
-		.cpu = v->cpu ? v->cpu->id : 0,
-	};
-	return copy_to_guest(buffer, &account, sizeof(account));
+	*a = (struct plan_account){.state = r->state,
+				   .moves = v->moves,
+				   .since = r->state_entry_time,
+				   .woke = v->woke,
+				   .wakes = v->wakes};
+	for (i = 0; i < 4; i++) a->time[i] = r->time[i];
 }

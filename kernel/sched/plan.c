@@ -34,7 +34,16 @@ struct entry {
 	struct vcpu *vcpu; /* NULL: it has left */
 	u64 budget;
 	s64 left;  /* ns, in round `round` */
-	u64 round; /* older than the plan's: the whole budget is left */
+	u64 round; /* older than the plan's, or with PLAN_ONCE the frame's: all is left */
+	u64 frames;
+	u32 flags;
+};
+
+struct table {
+	u32 count, frame_count;
+	u64 epoch;
+	u64 ends[PLAN_MAX_FRAMES]; /* of the frames, from the first one's beginning on */
+	struct entry entries[PLAN_MAX];
 };
 
 struct set {
@@ -46,22 +55,22 @@ struct plan {
 	struct lock lock; /* protects all of this; innermost */
 	struct cpu *cpu;
 	struct vcpu *running; /* whom the CPU executes; NULL: idle */
-	struct vcpu *yielding;
 	struct set *ready, *spent;
 	u64 round;
-	u32 count;
-	struct entry *entries;
-
-	struct entry *staging; /* the next plan, while it is being committed */
+	u64 frame_round, frame_end; /* of the present frame: its first round, when it ends */
+	u32 frame;
+	struct table *table;
+	struct table *staging; /* the next plan, while it is being committed */
+	struct entry guard;    /* the first of each plan to come, if any; by tree_lock */
 
 	struct domain *listener; /* is notified through... */
 	u32 listener_port;
 	u32 listener_flags;
-	struct cpu_account account;
+	struct plan_report report;
 
 	struct vcpu nobody; /* whom the CPU runs when it must have nobody's state loaded */
 	struct set sets[2];
-	struct entry tables[2][PLAN_MAX];
+	struct table tables[2];
 };
 
 static struct plan *plans[MAX_CPUS];
@@ -88,7 +97,7 @@ static bool set_only(const struct set *s, u32 i) {
 }
 
 static s64 *budget_left(struct plan *p, struct entry *e) {
-	if (e->round != p->round) {
+	if (e->round < (e->flags & PLAN_ONCE ? p->frame_round : p->round)) {
 		e->round = p->round;
 		e->left = (s64)e->budget;
 	}
@@ -106,12 +115,13 @@ static void plan_request(struct plan *p) REQUIRES(p->lock) {
 /* Makes the sets agree with blocked_on as it is at this moment. True: v could run at once. */
 static bool plan_place(struct plan *p, struct vcpu *v) REQUIRES(p->lock) {
 	u32 i = v->plan_index;
-	bool ready = *budget_left(p, &p->entries[i]) > 0;
+	struct entry *e = &p->table->entries[i];
+	bool ready = *budget_left(p, e) > 0;
 
 	set_remove(p->ready, i);
 	set_remove(p->spent, i);
-	if (atomic_load(&v->blocked_on)) return false;
-	set_add(ready ? p->ready : p->spent, i);
+	if (atomic_load(&v->blocked_on) || !(e->frames >> p->frame & 1)) return false;
+	if (ready || !(e->flags & PLAN_ONCE)) set_add(ready ? p->ready : p->spent, i);
 	return ready;
 }
 
@@ -175,7 +185,6 @@ static void vcpu_settle(struct vcpu *v, bool woken) UNCHECKED {
 
 void vcpu_block(struct vcpu *v, u32 reasons) {
 	if (atomic_or(&v->blocked_on, reasons)) return;
-	v->last_block = time_now();
 	vcpu_settle(v, false);
 }
 
@@ -183,7 +192,8 @@ void vcpu_wake(struct vcpu *v, u32 reasons) {
 	u32 old = atomic_and(&v->blocked_on, ~reasons);
 
 	if (!old || (old & ~reasons)) return;
-	v->last_wake = time_now();
+	v->woke = time_now();
+	v->wakes++;
 	vcpu_settle(v, true);
 }
 
@@ -192,65 +202,64 @@ static void plan_charge(struct plan *p, u64 now) REQUIRES(p->lock) {
 	struct vcpu *v = p->running;
 
 	if (v && v->plan_private == p) {
-		struct entry *e = &p->entries[v->plan_index];
+		s64 *left = budget_left(p, &p->table->entries[v->plan_index]);
 
-		*budget_left(p, e) -= (s64)(now - p->cpu->slice_start);
-		if (e->left <= 0 && !atomic_load(&v->blocked_on)) {
-			set_remove(p->ready, v->plan_index);
-			set_add(p->spent, v->plan_index);
-		}
+		*left -= (s64)(now - p->cpu->slice_start);
+		if (*left <= 0) plan_place(p, v);
 	}
 	p->cpu->slice_start = now;
 }
 
-/* The first entry with budget; a spent plan is refilled first. */
-static u32 plan_first(struct plan *p, u32 *due) REQUIRES(p->lock) {
+/* Which frame it is; when one begins, every budget is whole and others may run. */
+static void plan_frame(struct plan *p, u64 now) REQUIRES(p->lock) {
+	const struct table *t = p->table;
+	u64 into;
+
+	if (likely(now < p->frame_end)) return;
+	into = (now - t->epoch) % t->ends[t->frame_count - 1];
+	for (p->frame = 0; into >= t->ends[p->frame]; p->frame++) continue;
+	p->frame_end = now - into + t->ends[p->frame];
+	p->frame_round = ++p->round;
+	for (u32 i = 0; i < t->count; i++)
+		if (t->entries[i].vcpu) plan_place(p, t->entries[i].vcpu);
+}
+
+/* Who runs next, NULL = nobody: the first with budget; a spent plan is refilled before. */
+static struct vcpu *plan_first(struct plan *p, u32 *due) REQUIRES(p->lock) {
 	struct set *empty = p->ready;
+	u32 first;
 
 	if (!empty->summary && p->spent->summary) {
 		p->ready = p->spent;
 		p->spent = empty;
 		p->round++;
-		p->account.refills++;
+		p->report.rounds++;
 		*due |= PLAN_NOTIFY_SPENT;
 	}
-	return set_first(p->ready);
-}
-
-/* Who runs next, NULL = nobody. One that yields steps aside for this once. */
-static struct vcpu *plan_pick(struct plan *p, u32 *due) REQUIRES(p->lock) {
-	struct vcpu *last = p->yielding;
-	u32 first = PLAN_NOT_IN;
-
-	p->yielding = NULL;
-	if (last && last->plan_private == p) {
-		set_remove(p->ready, last->plan_index);
-		set_remove(p->spent, last->plan_index);
-		first = plan_first(p, due);
-		plan_place(p, last);
-	}
-	if (first == PLAN_NOT_IN) first = plan_first(p, due);
-	return first == PLAN_NOT_IN ? NULL : p->entries[first].vcpu;
+	first = set_first(p->ready);
+	return first == PLAN_NOT_IN ? NULL : p->table->entries[first].vcpu;
 }
 
 /* Charges who ran, picks who runs (NULL: the CPU idles), and sets the slice's end. */
 static struct vcpu *plan_choose(struct plan *p, u32 *due) {
-	u64 now = time_now(), end = ~0UL;
+	u64 now = time_now();
 
 	lock_take(&p->lock);
 	struct vcpu *last = p->running;
 	plan_charge(p, now);
-	struct vcpu *next = plan_pick(p, due);
+	plan_frame(p, now);
+	u64 end = p->frame_end;
+	struct vcpu *next = plan_first(p, due);
 	if (next != last) {
 		if (last) runstate_change(last, runstate_wanted(last), now);
 		if (next) runstate_change(next, RUNSTATE_running, now);
 		p->running = next;
-		p->account.switches++;
+		p->report.switches++;
 	}
 	if (next) {
 		next->cpu = p->cpu;
 		atomic_store(&next->held, HELD_LOADED);
-		end = now + (u64)*budget_left(p, &p->entries[next->plan_index]);
+		end = MIN(end, now + (u64)*budget_left(p, &p->table->entries[next->plan_index]));
 		atomic_and(&next->work, ~(WORK_SWITCH | WORK_PAUSE));
 	}
 	lock_drop(&p->lock);
@@ -268,7 +277,7 @@ static void plan_idle(struct plan *p, struct cpu *cpu) {
 
 	/* The last one's registers and page table stay: often it is the next one, too. */
 	while (!(atomic_load(&cpu->current->work) & WORK_SWITCH)) plan_wait_interrupt();
-	p->account.idle_ns += time_now() - since;
+	p->report.idle += time_now() - since;
 }
 
 void plan_dispatch(struct cpu *cpu) {
@@ -300,13 +309,16 @@ void plan_tick(struct cpu *cpu) {
 	lock_drop(&cpu->plan->lock);
 }
 
+/* As if its budget were used up: all others who may run go first. */
 void plan_yield(struct cpu *cpu) {
 	struct plan *p = cpu->plan;
 	struct vcpu *v = cpu->current;
 
 	lock_take(&p->lock);
-	if (v->plan_private == p && (p->spent->summary || !set_only(p->ready, v->plan_index))) {
-		p->yielding = v;
+	if (v == p->running && !atomic_load(&v->blocked_on) &&
+	    (p->spent->summary || !set_only(p->ready, v->plan_index))) {
+		set_remove(p->ready, v->plan_index);
+		set_add(p->spent, v->plan_index);
 		plan_request(p);
 	}
 	lock_drop(&p->lock);
@@ -323,31 +335,28 @@ void plan_init(struct cpu *cpu, void *memory) {
 	p->ready = &p->sets[0];
 	p->spent = &p->sets[1];
 	p->round = 1; /* 0 is what a new entry has: its budget is whole */
-	p->entries = p->tables[0];
-	p->staging = p->tables[1];
+	p->frame_end = ~0UL;
+	p->table = &p->tables[0];
+	p->staging = &p->tables[1];
 	vcpu_init_nobody(&p->nobody, cpu);
 	cpu->current = &p->nobody;
 	cpu->plan = plans[cpu->id] = p;
 }
 
-void plan_start_with(struct cpu *cpu, struct vcpu *v) {
-	struct plan *p = cpu->plan;
+static bool plan_has(const struct table *t, const struct vcpu *v, u32 i) {
+	return i < t->count && t->entries[i].vcpu == v;
+}
 
-	lock_take(&p->lock);
-	p->entries[0] = (struct entry){.vcpu = v, .budget = START_BUDGET};
-	p->count = 1;
-	v->plan_index = 0;
-	v->plan_private = p;
-	v->cpu = cpu;
-	plan_update(p, v);
-	lock_drop(&p->lock);
+static void plan_leave(struct vcpu *v) {
+	v->plan_index = PLAN_NOT_IN;
+	atomic_store(&v->plan_private, NULL);
 }
 
 /* v's entry is nobody's any more; what v says of its plan is the caller's affair. */
 static void plan_remove(struct plan *p, struct vcpu *v) REQUIRES(p->lock) {
 	set_remove(p->ready, v->plan_index);
 	set_remove(p->spent, v->plan_index);
-	p->entries[v->plan_index].vcpu = NULL;
+	p->table->entries[v->plan_index].vcpu = NULL;
 	if (p->running == v) plan_request(p);
 }
 
@@ -356,7 +365,7 @@ static void plan_remove(struct plan *p, struct vcpu *v) REQUIRES(p->lock) {
  * are two plans locked together; tree_lock sees to it that nobody else does so.
  */
 static void plan_enter(struct plan *p, u32 i) REQUIRES(p->lock) {
-	struct vcpu *v = p->entries[i].vcpu;
+	struct vcpu *v = p->table->entries[i].vcpu;
 	struct plan *other = v->plan_private;
 
 	if (other == p) other = NULL;
@@ -368,70 +377,133 @@ static void plan_enter(struct plan *p, u32 i) REQUIRES(p->lock) {
 	/* A full barrier: whoever changes blocked_on later finds v in this plan. */
 	(void)atomic_swap(&v->plan_private, p);
 	if (other) lock_drop(&other->lock);
-	if (unlikely(v->cpu != p->cpu)) plan_evict(v);
+	if (unlikely(v->cpu != p->cpu)) v->moves++, plan_evict(v);
 	plan_place(p, v);
 	if (v != p->running && !evict_wanted(v)) runstate_change(v, runstate_wanted(v), time_now());
 }
 
 /* The staged table becomes the plan. */
-static void plan_exchange(struct plan *p, u32 count) REQUIRES(p->lock) {
-	struct entry *old = p->entries;
-	u32 old_count = p->count;
+static void plan_exchange(struct plan *p) REQUIRES(p->lock) {
+	struct table *old = p->table;
+	u64 now = time_now();
 
-	plan_charge(p, time_now());
-	p->entries = p->staging;
+	plan_charge(p, now);
+	p->table = p->staging;
 	p->staging = old;
-	p->count = count;
 	p->sets[0] = p->sets[1] = (struct set){0};
-	for (u32 i = 0; i < count; i++) plan_enter(p, i);
-	for (u32 i = 0; i < old_count; i++) {
-		struct vcpu *v = old[i].vcpu;
+	p->frame = 0;
+	p->frame_end = p->table->frame_count ? 0 : ~0UL;
+	p->frame_round = ++p->round;
+	for (u32 i = 0; i < p->table->count; i++) plan_enter(p, i);
+	for (u32 i = 0; i < old->count; i++) {
+		struct vcpu *v = old->entries[i].vcpu;
 
-		if (!v || v->plan_private != p) continue;
-		if (v->plan_index < count && p->entries[v->plan_index].vcpu == v) continue;
-		v->plan_index = PLAN_NOT_IN;
-		atomic_store(&v->plan_private, NULL);
+		if (v && v->plan_private == p && !plan_has(p->table, v, v->plan_index))
+			plan_leave(v);
 	}
-	p->account.commits++;
+	plan_frame(p, now);
+	p->report.commits++;
 	plan_request(p);
 }
 
-/* Entry i of the next plan. */
-static int plan_stage(struct plan *p, struct domain *caller, u32 i, const struct plan_entry *e)
+/* The staged table's next entry. */
+static int plan_stage(struct plan *p, struct vcpu *v, u64 budget, u64 frames, u32 flags)
 	REQUIRES(tree_lock) {
-	int error;
-	struct cap *cap = cap_lookup(caller, e->domain, CAP_DOMAIN, RIGHT_SCHED, &error);
-	struct vcpu *v = cap ? domain_vcpu(cap->domain, e->vcpu) : NULL;
+	struct table *t = p->staging;
+	u64 all = t->frame_count ? ~0UL >> (64 - t->frame_count) : 1;
 
-	if (!cap) return error;
-	if (!v || e->budget < PLAN_BUDGET_MIN || e->budget > PLAN_BUDGET_MAX) return -EINVAL;
+	if (!v || budget < PLAN_BUDGET_MIN || budget > PLAN_BUDGET_MAX) return -EINVAL;
+	if (!(frames & all) || (flags & ~PLAN_ONCE)) return -EINVAL;
 	/* Named twice: the number it got then leads to itself. */
-	if (v->plan_staged < i && p->staging[v->plan_staged].vcpu == v) return -EINVAL;
-	v->plan_staged = i;
-	p->staging[i] = (struct entry){.vcpu = v, .budget = e->budget};
+	if (plan_has(t, v, v->plan_staged)) return -EINVAL;
+	v->plan_staged = t->count;
+	t->entries[t->count++] =
+		(struct entry){.vcpu = v, .budget = budget, .frames = frames, .flags = flags};
 	return 0;
 }
 
+static int plan_stage_frames(struct table *t, const struct plan_commit *c) {
+	u64 end = 0, length;
+
+	if (c->frame_count > PLAN_MAX_FRAMES || c->epoch > time_now()) return -EINVAL;
+	for (u32 i = 0; i < c->frame_count; i++) {
+		if (copy_from_guest(&length, c->frames + i * sizeof(u64), sizeof(u64)))
+			return -EFAULT;
+		if (length < PLAN_FRAME_MIN || length > PLAN_FRAME_MAX) return -EINVAL;
+		t->ends[i] = end += length;
+	}
+	t->frame_count = c->frame_count;
+	t->epoch = c->epoch;
+	t->count = 0;
+	return 0;
+}
+
+/* vCPU `vcpu` of the domain that the caller may place by this slot; NULL and why. */
+static struct vcpu *plan_vcpu(struct domain *caller, u64 domain, u64 vcpu, int *error)
+	REQUIRES(tree_lock) {
+	struct cap *cap = cap_lookup(caller, domain, CAP_DOMAIN, RIGHT_SCHED, error);
+	struct vcpu *v = cap ? domain_vcpu(cap->domain, vcpu) : NULL;
+
+	if (cap && !v) *error = -EINVAL;
+	return v;
+}
+
+void plan_start_with(struct cpu *cpu, struct vcpu *v) {
+	struct plan *p = cpu->plan;
+
+	v->cpu = cpu;
+	lock_take(&tree_lock);
+	(void)!plan_stage(p, v, START_BUDGET, 1, 0);
+	lock_take(&p->lock);
+	plan_exchange(p);
+	lock_drop(&p->lock);
+	lock_drop(&tree_lock);
+}
+
 /* As long as a hypercall may take at most: some 100 instructions for each entry. */
-long plan_commit(struct domain *caller, u32 cpu, u64 entries, u64 count, u64 port, u64 flags) {
-	struct plan *p = cpu < MAX_CPUS ? plans[cpu] : NULL;
+static int plan_stage_all(struct plan *p, struct domain *caller, const struct plan_commit *c)
+	REQUIRES(tree_lock) {
 	struct plan_entry e;
+	struct vcpu *v;
+	int error = plan_stage_frames(p->staging, c);
+
+	if (!error && p->guard.vcpu) error = plan_stage(p, p->guard.vcpu, p->guard.budget, ~0UL, 0);
+	for (u32 i = 0; i < c->count && !error; i++) {
+		if (copy_from_guest(&e, c->entries + i * sizeof(e), sizeof(e))) return -EFAULT;
+		if (e.pad || p->staging->count == PLAN_MAX) return -EINVAL;
+		v = plan_vcpu(caller, e.domain, e.vcpu, &error);
+		if (v) error = plan_stage(p, v, e.budget, e.frames, e.flags);
+	}
+	return error;
+}
+
+long plan_commit(struct domain *caller, u32 cpu, u64 argument) {
+	struct plan *p = plans[cpu];
+	struct plan_commit c;
 	int error;
 
-	if (!p || !count || count > PLAN_MAX || (flags & ~(u64)NOTIFY_FLAGS_MASK)) return -EINVAL;
-	if (port ? port > ~0U || !virq_bound(caller, (u32)port, VIRQ_PLAN) : flags != 0)
-		return -EINVAL;
-	for (u32 i = 0; i < count; i++) {
-		if (copy_from_guest(&e, entries + i * sizeof(e), sizeof(e))) return -EFAULT;
-		error = plan_stage(p, caller, i, &e);
-		if (error) return error;
-	}
+	if (copy_from_guest(&c, argument, sizeof(c))) return -EFAULT;
+	if (!c.count || c.count > PLAN_MAX || (c.flags & ~NOTIFY_FLAGS_MASK)) return -EINVAL;
+	if (c.port ? !virq_bound(caller, c.port, VIRQ_PLAN) : c.flags != 0) return -EINVAL;
+	error = plan_stage_all(p, caller, &c);
+	if (error) return error;
 	lock_take(&p->lock);
-	plan_exchange(p, (u32)count);
-	p->listener = port ? caller : NULL;
-	p->listener_port = (u32)port;
-	p->listener_flags = (u32)flags;
+	plan_exchange(p);
+	p->listener = c.port ? caller : NULL;
+	p->listener_port = c.port;
+	p->listener_flags = c.flags;
 	lock_drop(&p->lock);
+	return 0;
+}
+
+long plan_guard(struct domain *caller, u32 cpu, u64 domain, u64 vcpu, u64 budget) {
+	struct plan *p = plans[cpu];
+	int error;
+	struct vcpu *v = plan_vcpu(caller, domain, vcpu, &error);
+
+	if (!v) return error;
+	if (budget < PLAN_BUDGET_MIN || budget > PLAN_BUDGET_MAX) return -EINVAL;
+	p->guard = (struct entry){.vcpu = v, .budget = budget};
 	return 0;
 }
 
@@ -445,11 +517,10 @@ void plan_forget(struct vcpu *v) {
 			p->listener = NULL;
 			p->listener_flags = 0;
 		}
-		if (p->yielding == v) p->yielding = NULL;
+		if (p->guard.vcpu == v) p->guard.vcpu = NULL;
 		if (v->plan_private == p) {
 			plan_remove(p, v);
-			v->plan_index = PLAN_NOT_IN;
-			atomic_store(&v->plan_private, NULL);
+			plan_leave(v);
 		}
 		if (p->running == v) {
 			plan_request(p);
@@ -459,14 +530,19 @@ void plan_forget(struct vcpu *v) {
 	}
 }
 
-long plan_account(u32 cpu, u64 buffer) {
-	struct plan *p = cpu < MAX_CPUS ? plans[cpu] : NULL;
-	struct cpu_account account;
+long plan_read(u32 cpu, u64 report, u64 accounts, u64 count) {
+	struct plan *p = plans[cpu];
+	u32 i, first = p->guard.vcpu && p->table->entries[0].vcpu == p->guard.vcpu;
 
-	if (!p) return -EINVAL;
-	lock_take(&p->lock);
-	account = p->account;
-	lock_drop(&p->lock);
-	account.now_ns = time_now();
-	return copy_to_guest(buffer, &account, sizeof(account));
+	p->report.now = time_now();
+	if (copy_to_guest(report, &p->report, sizeof(p->report))) return -EFAULT;
+	for (i = first; i < p->table->count && i - first < count; i++) {
+		struct vcpu *v = p->table->entries[i].vcpu;
+		struct plan_account a = {0};
+
+		if (v) account_read(v, &a);
+		if (copy_to_guest(accounts + (i - first) * sizeof(a), &a, sizeof(a)))
+			return -EFAULT;
+	}
+	return p->table->count - first;
 }

@@ -51,10 +51,10 @@ void evict_all(struct cpu *cpu);
 /* A vCPU leaves every plan (its domain is reset). */
 void plan_forget(struct vcpu *v);
 
-long plan_commit(struct domain *caller, u32 cpu, u64 entries, u64 count, u64 port, u64 flags)
+long plan_commit(struct domain *caller, u32 cpu, u64 argument) REQUIRES(tree_lock);
+long plan_guard(struct domain *caller, u32 cpu, u64 domain, u64 vcpu, u64 budget)
 	REQUIRES(tree_lock);
-long plan_account(u32 cpu, u64 buffer);
-long vcpu_account(struct domain *d, u64 vcpu, u64 buffer);
+long plan_read(u32 cpu, u64 report, u64 accounts, u64 count);
 
 /* sched/idle.c: opens interrupts, waits for one, closes them. */
 void plan_wait_interrupt(void);
@@ -62,6 +62,7 @@ void plan_wait_interrupt(void);
 /* sched/account.c: runstates. Its times up to now, the current state's included: */
 void runstate_read(const struct vcpu *v, struct vcpu_runstate_info *info);
 void runstate_change(struct vcpu *v, u32 state, u64 now);
+void account_read(const struct vcpu *v, struct plan_account *a);
 /* Writes the runstate and time areas that v registered; its kernel root is loaded. */
 void runstate_publish(struct vcpu *v);
 /* v is being switched away from, its kernel root may still be loaded: tells its other vCPUs. */

@@ -69,9 +69,17 @@ int cap_domain_watch(uint32_t slot, uint32_t port) {
 	return (int)invoke(DOMAIN_WATCH, slot, port, 0, 0, 0);
 }
 
-int cap_plan_commit(uint32_t cpu, const struct plan_entry *entries, uint32_t count, uint32_t port,
-		    uint32_t flags) {
-	return (int)invoke(PLAN_COMMIT, cpu, (uintptr_t)entries, count, port, flags);
+int cap_plan_commit(uint32_t cpu, const struct plan_commit *commit) {
+	return (int)invoke(PLAN_COMMIT, cpu, (uintptr_t)commit, 0, 0, 0);
+}
+
+int cap_plan_guard(uint32_t cpu, uint32_t domain, uint32_t vcpu, uint64_t budget) {
+	return (int)invoke(PLAN_GUARD, cpu, domain, vcpu, budget, 0);
+}
+
+int cap_plan_read(uint32_t cpu, struct plan_report *report, struct plan_account *accounts,
+		  uint32_t count) {
+	return (int)invoke(PLAN_READ, cpu, (uintptr_t)report, (uintptr_t)accounts, count, 0);
 }
 
 int cap_irq_bind(uint32_t slot, uint32_t gsi, uint32_t port, uint32_t flags) {

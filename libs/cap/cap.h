@@ -37,8 +37,11 @@ MUST_CHECK int cap_domain_grant(uint32_t slot, uint32_t ref, uint16_t domid, boo
 MUST_CHECK int cap_domain_cap(uint32_t slot, uint32_t from, uint32_t to, uint32_t rights);
 MUST_CHECK int cap_domain_watch(uint32_t slot, uint32_t port);
 
-MUST_CHECK int cap_plan_commit(uint32_t cpu, const struct plan_entry *entries, uint32_t count,
-			       uint32_t port, uint32_t flags);
+MUST_CHECK int cap_plan_commit(uint32_t cpu, const struct plan_commit *commit);
+MUST_CHECK int cap_plan_guard(uint32_t cpu, uint32_t domain, uint32_t vcpu, uint64_t budget);
+/* Result: how many entries the plan has. */
+MUST_CHECK int cap_plan_read(uint32_t cpu, struct plan_report *report,
+			     struct plan_account *accounts, uint32_t count);
 
 /* Result: the port. */
 MUST_CHECK int cap_irq_bind(uint32_t slot, uint32_t gsi, uint32_t port, uint32_t flags);

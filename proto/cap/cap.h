@@ -54,6 +54,7 @@
 /* Cpu */
 #define RIGHT_PLAN       (1U << 1)
 #define RIGHT_ACCOUNT    (1U << 2)
+#define RIGHT_GUARD      (1U << 3) /* say who stands first in every plan */
 /* Irq, IoPorts, Mmio */
 #define RIGHT_USE        (1U << 1)
 /* Irq: learn what a device must write to raise it */
@@ -258,38 +259,78 @@ struct domain_vcpu {
 /* --- Cpu --- */
 
 /*
- * PLAN_COMMIT(slot, &struct plan_entry[n], n, notify port, flags) [PLAN]: the
- * next plan of this CPU; it replaces the running one at once. Each entry's
- * domain is named by a slot with RIGHT_SCHED. 0 < n <= PLAN_MAX. A vCPU that was
- * in another CPU's plan leaves that one and moves here. The port (of
- * the caller, bound to VIRQ_PLAN; 0 = none) is sent on the conditions in flags.
+ * PLAN_COMMIT(slot, &struct plan_commit) [PLAN]: the next plan of this CPU; it replaces the
+ * running one at once and whole, or not at all. A vCPU that was in another CPU's
+ * plan leaves that one and moves here.
+ *
+ * Entries stand in order of precedence: the first that is runnable and has budget
+ * left runs. When only spent ones are left, all budgets are whole again: a round.
+ *
+ * A plan may be cut into frames that follow one another for ever by the clock, each
+ * with a length. An entry runs only in the frames that its mask names, and at a
+ * frame's beginning every budget is whole. An entry with PLAN_ONCE has its budget
+ * once in a frame: a round does not refill it.
  */
 #define PLAN_COMMIT     0x31
 #define PLAN_MAX        4096
-#define PLAN_BUDGET_MIN 10000ULL       /* ns */
-#define PLAN_BUDGET_MAX 10000000000ULL /* ns */
+#define PLAN_BUDGET_MIN 10000ULL      /* ns */
+#define PLAN_BUDGET_MAX 1000000000ULL /* ns */
+#define PLAN_MAX_FRAMES 64
+#define PLAN_FRAME_MIN  200000ULL       /* ns */
+#define PLAN_FRAME_MAX  100000000000ULL /* ns */
 
-#define PLAN_NOTIFY_SPENT 1U /* the plan is spent (its budgets are refilled meanwhile) */
+#define PLAN_NOTIFY_SPENT 1U /* a round ended: the budgets are refilled */
 #define PLAN_NOTIFY_WAKE  2U /* a vCPU of the plan woke up */
 #define PLAN_NOTIFY_IDLE  4U /* nothing to run */
 
+#define PLAN_ONCE 1U
+
 struct plan_entry {
-	uint32_t domain; /* slot in the caller's table */
+	uint32_t domain; /* slot in the caller's table, RIGHT_SCHED */
 	uint32_t vcpu;
 	uint64_t budget; /* ns, PLAN_BUDGET_MIN..PLAN_BUDGET_MAX */
+	uint64_t frames; /* bit n: it may run in frame n; without frames 1 */
+	uint32_t flags;  /* PLAN_ONCE */
+	uint32_t pad;    /* 0 */
 };
 
-/* CPU_ACCOUNT(slot, &struct cpu_account) [ACCOUNT] */
-#define CPU_ACCOUNT 0x32
-struct cpu_account {
-	uint64_t now_ns, idle_ns, switches, refills, commits;
+struct plan_commit {
+	uint64_t entries; /* address of struct plan_entry[count] */
+	uint64_t frames;  /* address of uint64_t[frame_count], the lengths in ns */
+	uint64_t epoch;   /* system time (ns), not in the future, at which a first frame began */
+	uint32_t count;   /* 1..PLAN_MAX, one less where there is a guard */
+	uint32_t frame_count; /* 0: one frame without an end */
+	uint32_t port;  /* of the caller, bound to VIRQ_PLAN, sent on the conditions; 0 = none */
+	uint32_t flags; /* PLAN_NOTIFY_* */
 };
-/* VCPU_ACCOUNT(domain slot, vcpu, &struct vcpu_account) [SCHED] */
-#define VCPU_ACCOUNT 0x33
-struct vcpu_account {
-	uint64_t run_ns, wait_ns, block_ns;
-	uint64_t last_wake_ns, last_block_ns;
-	uint32_t runstate, cpu;
+
+/*
+ * PLAN_GUARD(slot, domain slot, vcpu, budget) [PLAN, GUARD]: this vCPU stands before the first
+ * entry of every plan of this CPU that is committed from now on, in all frames,
+ * whoever commits it. So who gave the policy its right can take it back.
+ */
+#define PLAN_GUARD 0x33
+
+/*
+ * PLAN_READ(slot, &struct plan_report, &struct plan_account[n], n) [ACCOUNT]: what this CPU did,
+ * and the accounts of its plan's first n entries, in their order, without the guard. A
+ * vCPU that has left has zeros. Result: how many entries the plan has.
+ */
+#define PLAN_READ 0x32
+
+struct plan_report {
+	uint64_t now; /* system time: all times here are ns */
+	uint64_t idle;
+	uint64_t switches, rounds, commits;
+};
+
+struct plan_account {
+	uint32_t state;   /* RUNSTATE_* */
+	uint32_t moves;   /* to another CPU */
+	uint64_t since;   /* when that began (system time) */
+	uint64_t time[4]; /* spent in each state until then */
+	uint64_t woke;    /* when it last became runnable */
+	uint64_t wakes;
 };
 
 /* --- Irq (RIGHT_USE) --- */
@@ -409,7 +450,9 @@ _Static_assert(sizeof(struct dmaspace_create) == 32, "dmaspace_create layout");
 _Static_assert(sizeof(struct irq_message) == 16, "irq_message layout");
 _Static_assert(sizeof(struct dma_map) == 40, "dma_map layout");
 _Static_assert(sizeof(struct dma_info) == 40, "dma_info layout");
-_Static_assert(sizeof(struct plan_entry) == 16, "plan_entry layout");
+_Static_assert(sizeof(struct plan_entry) == 32, "plan_entry layout");
+_Static_assert(sizeof(struct plan_commit) == 40, "plan_commit layout");
+_Static_assert(sizeof(struct plan_account) == 64, "plan_account layout");
 _Static_assert(sizeof(struct domain_info) == 160, "domain_info layout");
 
 #endif

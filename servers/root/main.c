@@ -91,6 +91,7 @@ void native_main(void) {
 	wiring_init();
 	devices_init();
 	supervise_init();
+	plan_start();
 	if (!start_all(SYSTEM_KIND_NATIVE)) supervise_fail();
 	start_all(SYSTEM_KIND_GUEST);
 	log_print("the system '%s' is up",

@@ -2,14 +2,17 @@
 /*
  * Who runs: until a policy domain is up, and whenever it is down, root commits a
  * plan of its own, all running domains in order of priority. A policy gets the
- * same list in its control page.
+ * same list in its control page. Root itself is not in it: as the guard of its CPU it
+ * stands first in every plan, so that no policy can keep it from its work.
  */
 #include "libs/cap/cap.h"
 #include "libs/log/log.h"
+#include "libs/rt/time.h"
 #include "root.h"
 
 #define FIRST_DOMAIN_SLOT 64U /* as wiring.c gives them to a policy */
 #define DEFAULT_SLICE_US  10000U
+#define GUARD_BUDGET      MILLISECONDS(10)
 
 static struct domain *policy(void) {
 	for (uint32_t i = 1; i < description.domain_count; i++)
@@ -21,7 +24,7 @@ static struct domain *policy(void) {
 static uint32_t running(uint16_t *order) {
 	uint32_t count = 0;
 
-	for (uint32_t i = 0; i < description.domain_count; i++) {
+	for (uint32_t i = 1; i < description.domain_count; i++) {
 		uint32_t priority = description.domains[i].priority, at = count;
 
 		if (domains[i].stage != STAGE_RUNNING) continue;
@@ -49,6 +52,7 @@ static void tell_policy(struct domain *to, const uint16_t *order, uint32_t count
 				.slice_us = d->slice_us,
 				.priority = (uint16_t)d->priority,
 				.flags = d->kind == SYSTEM_KIND_GUEST ? CONTROL_VCPU_GUEST : 0,
+				.weight = CONTROL_WEIGHT,
 			};
 	}
 	page->plan_count = n;
@@ -60,6 +64,7 @@ static void tell_policy(struct domain *to, const uint16_t *order, uint32_t count
  */
 static void commit(const uint16_t *order, uint32_t count, uint32_t cpu) {
 	static struct plan_entry plan[PLAN_MAX];
+	struct plan_commit next = {.entries = (uintptr_t)plan};
 	uint32_t n = 0, spread = 0;
 	int error;
 
@@ -71,10 +76,21 @@ static void commit(const uint16_t *order, uint32_t count, uint32_t cpu) {
 		for (uint32_t vcpu = 0; vcpu < domain->d->vcpus && n < PLAN_MAX; vcpu++)
 			if (cpu == (is_guest(domain) ? spread++ % boot_info->cpus : 0))
 				plan[n++] = (struct plan_entry){
-					.domain = domain->slot, .vcpu = vcpu, .budget = budget};
+					.domain = domain->slot,
+					.vcpu = vcpu,
+					.budget = budget,
+					.frames = 1,
+				};
 	}
-	error = n ? cap_plan_commit(boot_info->cpu_slot + cpu, plan, n, 0, 0) : 0;
+	next.count = n;
+	error = n ? cap_plan_commit(boot_info->cpu_slot + cpu, &next) : 0;
 	if (error) log_print("the first plan is refused (%d)", error);
+}
+
+void plan_start(void) {
+	int error = cap_plan_guard(boot_info->cpu_slot, boot_info->self_slot, 0, GUARD_BUDGET);
+
+	if (error) rt_panic("root cannot guard its CPU (%d)", error);
 }
 
 void plan_update(void) {

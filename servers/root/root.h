@@ -150,6 +150,8 @@ const char *build_guest(struct domain *domain);
 
 /* --- plan.c --- */
 
+/* Root's own place in all plans to come. */
+void plan_start(void);
 /* The set of running domains has changed. */
 void plan_update(void);
 

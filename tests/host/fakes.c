@@ -32,8 +32,8 @@
 #pragma weak lapic_send
 #pragma weak runstate_read
 #pragma weak plan_commit
-#pragma weak plan_account
-#pragma weak vcpu_account
+#pragma weak plan_guard
+#pragma weak plan_read
 #pragma weak channel_set_pending
 #pragma weak virq_bound
 #pragma weak virq_send
@@ -220,19 +220,19 @@ void plan_evict(struct vcpu *v) { v->held = 0; }
 
 void runstate_read(const struct vcpu *v, struct vcpu_runstate_info *info) { *info = v->runstate; }
 
-long plan_commit(struct domain *caller, u32 cpu, u64 entries, u64 count, u64 port, u64 flags) {
-	(void)caller, (void)entries, (void)count, (void)port, (void)flags;
+long plan_commit(struct domain *caller, u32 cpu, u64 argument) {
+	(void)caller, (void)argument;
 	return cpu;
 }
 
-long plan_account(u32 cpu, u64 buffer) {
-	(void)buffer;
+long plan_guard(struct domain *caller, u32 cpu, u64 domain, u64 vcpu, u64 budget) {
+	(void)caller, (void)domain, (void)vcpu, (void)budget;
 	return cpu;
 }
 
-long vcpu_account(struct domain *d, u64 vcpu, u64 buffer) {
-	(void)buffer;
-	return domain_vcpu(d, vcpu) ? 0 : -ENOENT;
+long plan_read(u32 cpu, u64 report, u64 accounts, u64 count) {
+	(void)report, (void)accounts, (void)count;
+	return cpu;
 }
 
 /* --- event/, grant/ --- */

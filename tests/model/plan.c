@@ -48,7 +48,6 @@ static struct world {
 	u64 now;
 	bool between[EXPLORE_CPUS];
 	u8 left[EXPLORE_CPUS];
-	bool yielded[EXPLORE_CPUS]; /* then a later entry may run for once */
 } world;
 
 struct setup {
@@ -56,19 +55,23 @@ struct setup {
 	unsigned operations[EXPLORE_CPUS];
 	u32 asleep;  /* vCPUs that start paused */
 	u32 movable; /* vCPUs that may change to the other CPU's plan */
+	bool framed;
 };
 
 static const struct setup setups[] = {
-	{"all run", {1, 1}, 0, 0},
-	{"all run, two on CPU 0", {2, 1}, 0, 0},
-	{"all run, two on CPU 1", {1, 2}, 0, 0},
-	{"all run, two on both", {2, 2}, 0, 0},
-	{"vCPU 0 paused", {1, 2}, 1, 0},
-	{"CPU 0 idle", {0, 2}, 3, 0},
-	{"all run, the first moves", {1, 1}, 0, 1},
-	{"all run, all may move", {1, 1}, 0, 7},
-	{"CPU 0 idle, what it ran moves", {1, 1}, 3, 3},
-	{"moves to and fro", {2, 1}, 2, 1},
+	{"all run", {1, 1}, 0, 0, false},
+	{"all run, two on CPU 0", {2, 1}, 0, 0, false},
+	{"all run, two on CPU 1", {1, 2}, 0, 0, false},
+	{"all run, two on both", {2, 2}, 0, 0, false},
+	{"vCPU 0 paused", {1, 2}, 1, 0, false},
+	{"CPU 0 idle", {0, 2}, 3, 0, false},
+	{"all run, the first moves", {1, 1}, 0, 1, false},
+	{"all run, all may move", {1, 1}, 0, 7, false},
+	{"CPU 0 idle, what it ran moves", {1, 1}, 3, 3, false},
+	{"moves to and fro", {2, 1}, 2, 1, false},
+	{"frames", {2, 2}, 0, 0, true},
+	{"frames, CPU 0 idle", {1, 2}, 3, 0, true},
+	{"frames, all may move", {1, 1}, 0, 7, true},
 };
 static const struct setup *setup;
 
@@ -166,6 +169,14 @@ long hypercall_restart(void) { return -ERESTART; }
 
 static bool in_set(const struct set *s, u32 i) { return s->words[i / 64] >> (i % 64) & 1; }
 
+/* Its frame is now, and if it has its budget once in it, some is left. */
+static bool may_run(const struct plan *p, const struct vcpu *v) {
+	const struct entry *e = &p->table->entries[v->plan_index];
+	bool whole = e->round < p->frame_round;
+
+	return (e->frames >> p->frame & 1) && (!(e->flags & PLAN_ONCE) || whole || e->left > 0);
+}
+
 static const char *check_vcpu(const struct vcpu *v) {
 	const struct plan *p = v->plan_private;
 	bool ready = in_set(p->ready, v->plan_index), spent = in_set(p->spent, v->plan_index);
@@ -173,7 +184,8 @@ static const char *check_vcpu(const struct vcpu *v) {
 	u32 state = v->runstate.state;
 
 	if (ready && spent) return "a vCPU is in both sets";
-	if ((ready || spent) != !v->blocked_on) return "a set disagrees with blocked_on";
+	if ((ready || spent) != (!v->blocked_on && may_run(p, v)))
+		return "a set disagrees with blocked_on";
 	if ((v->blocked_on & BLOCK_MOVING) &&
 	    (v->held != (HELD_LOADED | HELD_LEAVING) || !(v->cpu->current->work & WORK_SWITCH)))
 		return "a vCPU moves for ever";
@@ -193,7 +205,7 @@ static const char *check_cpu(unsigned cpu) {
 
 	if (asked) return NULL;
 	if (v && v->blocked_on) return "a blocked vCPU runs";
-	if (v && first < v->plan_index && !world.yielded[cpu]) return "an earlier entry waits";
+	if (v && first < v->plan_index) return "an earlier entry waits";
 	if (!v && (p->ready->summary || p->spent->summary)) return "the CPU idles with work to do";
 	return NULL;
 }
@@ -228,20 +240,36 @@ static unsigned count(unsigned cpu) {
 	return !world.left[cpu] ? 0 : setup->movable ? KINDS_MOVING : KINDS;
 }
 
+/* With frames: two, and vCPU 1 is in the second only, once. */
+static void set_frames(struct table *t) {
+	t->count = 0;
+	t->frame_count = setup->framed ? 2 : 0;
+	t->ends[0] = BUDGET;
+	t->ends[1] = 2 * BUDGET;
+}
+
+static void add_entry(struct table *t, struct vcpu *v) {
+	bool limited = setup->framed && v->id == 1;
+
+	t->entries[t->count++] = (struct entry){.vcpu = v,
+						.budget = BUDGET / (limited ? 2 : 1),
+						.frames = limited ? 2 : 3,
+						.flags = limited ? PLAN_ONCE : 0};
+}
+
 /* The other CPU's plan is committed anew, with v behind those that it has. */
 static void move(struct vcpu *v) {
 	struct plan *p;
-	u32 n = 0, i;
+	u32 i;
 
 	lock_take(&tree_lock);
 	p = v->plan_private == &world.plans[0] ? &world.plans[1] : &world.plans[0];
-	for (i = 0; i < p->count; i++)
-		if (p->entries[i].vcpu)
-			p->staging[n++] =
-				(struct entry){.vcpu = p->entries[i].vcpu, .budget = BUDGET};
-	p->staging[n++] = (struct entry){.vcpu = v, .budget = BUDGET};
+	set_frames(p->staging);
+	for (i = 0; i < p->table->count; i++)
+		if (p->table->entries[i].vcpu) add_entry(p->staging, p->table->entries[i].vcpu);
+	add_entry(p->staging, v);
 	lock_take(&p->lock);
-	plan_exchange(p, n);
+	plan_exchange(p);
 	lock_drop(&p->lock);
 	lock_drop(&tree_lock);
 }
@@ -269,7 +297,6 @@ static void operate(unsigned kind) {
 		world.now += BUDGET;
 		plan_tick(cpu);
 	} else if (kind == YIELD) {
-		world.yielded[cpu->id] = true;
 		plan_yield(cpu);
 	} else {
 		block(v);
@@ -317,10 +344,12 @@ static void prepare(void) {
 				   .domain = &world.domain,
 				   .id = i,
 				   .info = &world.shared.vcpu_info[i],
-				   .plan_index = p->count,
+				   .plan_index = p->table->count,
 				   .plan_private = p,
 				   .runstate.state = RUNSTATE_runnable};
-		p->entries[p->count++] = (struct entry){.vcpu = v, .budget = BUDGET};
+		if (!p->table->count) set_frames(p->table);
+		if (setup->framed) p->frame_end = BUDGET;
+		add_entry(p->table, v);
 		plan_place(p, v);
 		world.channels[1 + i] = (struct channel){.state = CHANNEL_IPI, .notify_vcpu = i};
 	}
@@ -328,7 +357,7 @@ static void prepare(void) {
 	for (i = 0; i < EXPLORE_CPUS; i++) {
 		struct plan *p = &world.plans[i];
 
-		p->running = model_cpus[i].current = p->entries[0].vcpu;
+		p->running = model_cpus[i].current = p->table->entries[0].vcpu;
 		p->running->held = HELD_LOADED;
 		p->running->runstate.state = RUNSTATE_running;
 	}
@@ -360,8 +389,12 @@ int main(int argc, char **argv) {
 		/* Of the tables only what is used; the sets with them. */
 		explore_region(p, offsetof(struct plan, nobody));
 		explore_region(&p->sets, sizeof(p->sets));
-		explore_region(p->tables[0], VCPUS * sizeof(struct entry));
-		explore_region(p->tables[1], VCPUS * sizeof(struct entry));
+		for (unsigned n = 0; n < 2; n++) {
+			struct table *t = &p->tables[n];
+
+			explore_region(t, offsetof(struct table, ends));
+			explore_region(t->entries, VCPUS * sizeof(struct entry));
+		}
 		explore_region(&p->nobody.work, sizeof(u32));
 		explore_region(&model_cpus[i].evictions, sizeof(void *));
 		explore_region(&model_cpus[i].current, sizeof(void *));

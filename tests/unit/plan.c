@@ -10,6 +10,8 @@
 #include "cpu/time.h"
 
 #define MS 1000000UL
+#define ENTRY(domid, number, ns) \
+	{ .domain = SLOT(domid), .vcpu = (number), .budget = (ns), .frames = 1 }
 
 static struct domain *root, *a, *b, *c;
 
@@ -39,16 +41,42 @@ static struct vcpu *pass(u64 ns) {
 	return host_cpu->current;
 }
 
-static long commit_call(const struct plan_entry *entries, u64 count, u64 port, u64 flags) {
-	/* As root's, whoever runs: the plan is not to notice who asked. */
+/* As root's, whoever runs: the plan is not to notice who asked. */
+static long call(u64 op, u64 a1, u64 a2, u64 a3) {
 	struct vcpu *current = host_cpu->current;
-	u64 args[6] = {PLAN_COMMIT, 7, (u64)entries, count, port, flags};
 	long r;
 
 	host_cpu->current = first(root);
-	r = machine_invoke(root, args[0], args[1], args[2], args[3], args[4], args[5]);
+	r = machine_invoke(root, op, 7, a1, a2, a3, 0);
 	host_cpu->current = current;
 	return r;
+}
+
+static long commit_call(const struct plan_entry *entries, u64 count, u64 port, u64 flags) {
+	struct plan_commit c = {.entries = (u64)entries,
+				.count = (u32)count,
+				.port = (u32)port,
+				.flags = (u32)flags};
+
+	return call(PLAN_COMMIT, (u64)&c, 0, 0);
+}
+
+/* Frames of these lengths, the first of which begins now. */
+static long commit_frames(const struct plan_entry *entries, u32 count, const u64 *frames, u32 n) {
+	struct plan_commit c = {.entries = (u64)entries,
+				.count = count,
+				.frames = (u64)frames,
+				.frame_count = n,
+				.epoch = host_now};
+
+	return call(PLAN_COMMIT, (u64)&c, 0, 0);
+}
+
+static struct plan_report read_plan(struct plan_account *accounts, u32 count, long expected) {
+	struct plan_report report;
+
+	CHECK(call(PLAN_READ, (u64)&report, (u64)accounts, count) == expected);
+	return report;
 }
 
 static void start(void) {
@@ -64,8 +92,8 @@ static void start(void) {
 }
 
 static void commit3(u64 budget_a, u64 budget_b, u64 budget_c) {
-	struct plan_entry e[3] = {
-		{SLOT(1), 0, budget_a}, {SLOT(2), 0, budget_b}, {SLOT(3), 0, budget_c}};
+	struct plan_entry e[3] = {ENTRY(1, 0, budget_a), ENTRY(2, 0, budget_b),
+				  ENTRY(3, 0, budget_c)};
 
 	CHECK(commit_call(e, 3, 0, 0) == 0);
 	go();
@@ -146,6 +174,8 @@ static void test_yield(void) {
 	plan_yield(host_cpu);
 	CHECK(go() == first(b));
 	plan_yield(host_cpu);
+	CHECK(go() == first(c));
+	plan_yield(host_cpu);
 	CHECK(go() == first(a));
 	/* The others' budgets are spent: they get the next round's. */
 	pass(MS);
@@ -167,8 +197,14 @@ static void wake_b(void) {
 	vcpu_wake(first(b), BLOCK_EVENT);
 }
 
+/* The CPU's timer goes off while it idles. */
+static void timer_due(void) {
+	host_now = MAX(host_now, host_timer);
+	timer_interrupt();
+}
+
 static void test_idle(void) {
-	struct cpu_account account;
+	struct plan_report report;
 
 	start();
 	commit3(MS, MS, MS);
@@ -177,17 +213,19 @@ static void test_idle(void) {
 	vcpu_block(first(c), BLOCK_EVENT);
 	host_wait = wake_b;
 	CHECK(go() == first(b));
-	CHECK(plan_account(0, (u64)&account) == 0 && account.idle_ns == 7 * MS);
-	CHECK(account.commits == 1 && account.now_ns == host_now);
+	report = read_plan(NULL, 0, 3);
+	CHECK(report.idle == 7 * MS && report.now == host_now);
+	CHECK(report.commits == 2); /* root's own was the first */
 	/* It woke up where it had stopped: no switch. */
 	vcpu_block(first(b), BLOCK_EVENT);
 	host_switches = 0;
 	CHECK(go() == first(b) && host_switches == 0);
-	CHECK(plan_account(1, (u64)&account) == -EINVAL && plan_account(0, 8) == -EFAULT);
+	CHECK(call(PLAN_READ, 8, 0, 0) == -EFAULT &&
+	      call(PLAN_READ, (u64)&report, 8, 1) == -EFAULT);
 }
 
 static void test_commit_errors(void) {
-	struct plan_entry e[2] = {{SLOT(1), 0, MS}, {SLOT(2), 0, MS}};
+	struct plan_entry e[2] = {ENTRY(1, 0, MS), ENTRY(2, 0, MS)};
 
 	start();
 	commit3(MS, MS, MS);
@@ -199,9 +237,9 @@ static void test_commit_errors(void) {
 	CHECK(commit_call(e, 2, 0, 0) == -EBADF);
 	e[1].domain = 2;
 	CHECK(commit_call(e, 2, 0, 0) == -EPERM);
-	e[1] = (struct plan_entry){SLOT(2), 3, MS};
+	e[1] = (struct plan_entry)ENTRY(2, 3, MS);
 	CHECK(commit_call(e, 2, 0, 0) == -EINVAL);
-	e[1] = (struct plan_entry){SLOT(2), 0, PLAN_BUDGET_MIN - 1};
+	e[1] = (struct plan_entry)ENTRY(2, 0, PLAN_BUDGET_MIN - 1);
 	CHECK(commit_call(e, 2, 0, 0) == -EINVAL);
 	e[1].budget = PLAN_BUDGET_MAX + 1;
 	CHECK(commit_call(e, 2, 0, 0) == -EINVAL);
@@ -217,7 +255,7 @@ static void test_large(void) {
 	unsigned i;
 
 	start();
-	for (i = 0; i < 9; i++) e[i] = (struct plan_entry){SLOT(1 + i / 3), i % 3, MS};
+	for (i = 0; i < 9; i++) e[i] = (struct plan_entry)ENTRY(1 + i / 3, i % 3, MS);
 	CHECK(commit_call(e, 9, 0, 0) == 0);
 	go();
 	for (i = 0; i < 9; i++) {
@@ -229,7 +267,7 @@ static void test_large(void) {
 
 static void test_notify(void) {
 	struct evtchn_bind_virq virq = {.virq = VIRQ_PLAN};
-	struct plan_entry e[2] = {{SLOT(1), 0, MS}, {1, 0, MS}};
+	struct plan_entry e[2] = {ENTRY(1, 0, MS), {.domain = 1, .budget = MS, .frames = 1}};
 	u64 *word;
 
 	start();
@@ -272,7 +310,7 @@ static void test_forget(void) {
 }
 
 static void test_account(void) {
-	struct vcpu_account account;
+	struct plan_account accounts[4];
 	struct vcpu_runstate_info area;
 
 	start();
@@ -280,7 +318,7 @@ static void test_account(void) {
 	first(a)->runstate_area = (u64)&area;
 	pass(MS / 2);
 	vcpu_block(first(a), BLOCK_EVENT);
-	CHECK(first(a)->last_block == host_now && go() == first(b));
+	CHECK(go() == first(b));
 	pass(MS / 4);
 	vcpu_wake(first(a), BLOCK_EVENT);
 	go();
@@ -289,11 +327,16 @@ static void test_account(void) {
 	CHECK(!(first(a)->work & WORK_AREAS) && area.state == RUNSTATE_running);
 	CHECK(area.state_entry_time == host_now && area.time[RUNSTATE_blocked] == MS / 4);
 	pass(MS / 4);
-	CHECK(vcpu_account(a, 0, (u64)&account) == 0 && account.runstate == RUNSTATE_running);
-	CHECK(account.run_ns == MS / 2 + MS / 4 && account.block_ns == MS / 4);
-	CHECK(vcpu_account(b, 0, (u64)&account) == 0 && account.runstate == RUNSTATE_runnable);
-	CHECK(account.run_ns == MS / 4 && account.wait_ns >= MS / 4);
-	CHECK(vcpu_account(b, 3, (u64)&account) == -EINVAL);
+	vcpu_block(first(c), BLOCK_EVENT);
+	plan_forget(first(c));
+	(void)read_plan(accounts, 4, 3);
+	CHECK(accounts[0].state == RUNSTATE_running && accounts[0].since == host_now - MS / 4);
+	CHECK(accounts[0].time[RUNSTATE_running] == MS / 2 &&
+	      accounts[0].woke == accounts[0].since);
+	CHECK(accounts[0].time[RUNSTATE_blocked] == MS / 4 && accounts[0].wakes == 2);
+	CHECK(accounts[1].state == RUNSTATE_runnable &&
+	      accounts[1].time[RUNSTATE_running] == MS / 4);
+	CHECK(!accounts[2].since && !accounts[2].wakes); /* it has left */
 	/* Paused: offline, whatever else. */
 	vcpu_block(first(b), BLOCK_PAUSED);
 	CHECK(first(b)->runstate.state == RUNSTATE_offline);
@@ -305,11 +348,126 @@ static void test_account(void) {
 	runstate_publish(first(a));
 }
 
+static u64 ran(struct domain *d) {
+	struct vcpu_runstate_info info;
+
+	runstate_read(first(d), &info);
+	return info.time[RUNSTATE_running];
+}
+
+/* Windows: each has its vCPU, an idle one's time is nobody's, the clock alone decides. */
+static void test_frames(void) {
+	static const u64 frames[] = {10 * MS, 5 * MS};
+	struct plan_entry e[3] = {ENTRY(1, 0, MS), ENTRY(2, 0, MS), ENTRY(3, 0, MS)};
+	u64 idle;
+
+	start();
+	e[1].frames = 2;
+	e[2].frames = 3;
+	vcpu_block(first(c), BLOCK_EVENT);
+	CHECK(commit_frames(e, 3, frames, 2) == 0);
+	CHECK(go() == first(a) && pass(10 * MS - 1) == first(a) && pass(1) == first(b));
+	CHECK(pass(5 * MS - 1) == first(b) && pass(1) == first(a));
+	pass(15 * MS * 100);
+	CHECK(ran(a) == 101 * 10 * MS && ran(b) == 101 * 5 * MS);
+	/* Nobody in the first: the CPU is idle until the second begins. */
+	idle = read_plan(NULL, 0, 3).idle;
+	host_wait = timer_due;
+	vcpu_block(first(a), BLOCK_EVENT);
+	CHECK(go() == first(b) && read_plan(NULL, 0, 3).idle - idle == 10 * MS);
+	/* One that is in both runs in both, behind those before it. */
+	vcpu_wake(first(c), BLOCK_EVENT);
+	CHECK(go() == first(b) && pass(MS) == first(c) && pass(4 * MS) == first(c));
+	vcpu_wake(first(a), BLOCK_EVENT);
+	CHECK(go() == first(a));
+}
+
+/* A cap: once in a frame, and nobody's budget comes back for others being spent. */
+static void test_once(void) {
+	static const u64 frame = 10 * MS;
+	struct plan_entry e[2] = {ENTRY(1, 0, 3 * MS), ENTRY(2, 0, MS)};
+
+	start();
+	e[0].flags = PLAN_ONCE;
+	CHECK(commit_frames(e, 2, &frame, 1) == 0);
+	CHECK(go() == first(a) && pass(3 * MS) == first(b));
+	pass(97 * MS);
+	CHECK(ran(a) == 30 * MS && ran(b) == 70 * MS);
+	/* Alone, too: then the CPU is idle. */
+	vcpu_block(first(b), BLOCK_EVENT);
+	host_wait = timer_due;
+	pass(100 * MS);
+	CHECK(ran(a) == 60 * MS);
+	/* Without frames once in a plan. */
+	CHECK(commit_call(e, 2, 0, 0) == 0);
+	go();
+	pass(100 * MS);
+	CHECK(ran(a) == 63 * MS);
+	CHECK(commit_call(e, 2, 0, 0) == 0);
+	go();
+	pass(100 * MS);
+	CHECK(ran(a) == 66 * MS);
+}
+
+static void test_frame_errors(void) {
+	u64 frames[2] = {MS, MS};
+	struct plan_entry e[2] = {ENTRY(1, 0, MS), ENTRY(2, 0, MS)};
+	struct plan_commit c = {.entries = (u64)e,
+				.count = 2,
+				.frames = (u64)frames,
+				.frame_count = 2,
+				.epoch = ~0UL};
+
+	start();
+	CHECK(call(PLAN_COMMIT, (u64)&c, 0, 0) == -EINVAL); /* not yet */
+	CHECK(commit_frames(e, 2, frames, PLAN_MAX_FRAMES + 1) == -EINVAL);
+	CHECK(commit_frames(e, 2, (void *)8, 2) == -EFAULT);
+	frames[1] = PLAN_FRAME_MIN - 1;
+	CHECK(commit_frames(e, 2, frames, 2) == -EINVAL);
+	frames[1] = PLAN_FRAME_MAX + 1;
+	CHECK(commit_frames(e, 2, frames, 2) == -EINVAL);
+	frames[1] = MS;
+	e[1].frames = 4; /* no such frame */
+	CHECK(commit_frames(e, 2, frames, 2) == -EINVAL);
+	e[1].frames = 3;
+	e[1].flags = 2;
+	CHECK(commit_frames(e, 2, frames, 2) == -EINVAL);
+	e[1].flags = 0;
+	e[1].pad = 1;
+	CHECK(commit_frames(e, 2, frames, 2) == -EINVAL);
+	e[1].pad = 0;
+	CHECK(commit_frames(e, 2, frames, 2) == 0);
+}
+
+/* Who guards stands first, whatever is committed, and cannot be named by others. */
+static void test_guard(void) {
+	struct plan_account account;
+	struct plan_entry e[2] = {ENTRY(1, 0, MS), ENTRY(2, 0, MS)};
+
+	start();
+	CHECK(call(PLAN_GUARD, 199, 0, MS) == -EBADF &&
+	      call(PLAN_GUARD, SLOT(3), 7, MS) == -EINVAL);
+	CHECK(call(PLAN_GUARD, SLOT(3), 0, 0) == -EINVAL);
+	CHECK(call(PLAN_GUARD, SLOT(3), 0, MS) == 0);
+	CHECK(commit_call(e, 2, 0, 0) == 0 && go() == first(c));
+	CHECK(pass(MS) == first(a));
+	(void)read_plan(&account, 1, 2);
+	CHECK(account.state == RUNSTATE_running); /* a's: the guard's is not in the list */
+	e[1] = (struct plan_entry)ENTRY(3, 0, MS);
+	CHECK(commit_call(e, 2, 0, 0) == -EINVAL);
+	/* Its end takes the place with it. */
+	plan_forget(first(c));
+	e[1] = (struct plan_entry)ENTRY(2, 0, MS);
+	CHECK(commit_call(e, 2, 0, 0) == 0 && go() == first(a) && pass(MS) == first(b));
+}
+
 int main(void) {
 	static const struct guest_test tests[] = {
 		TEST(test_order),  TEST(test_budgets),       TEST(test_yield),
 		TEST(test_idle),   TEST(test_commit_errors), TEST(test_large),
 		TEST(test_notify), TEST(test_forget),        TEST(test_account),
+		TEST(test_frames), TEST(test_once),          TEST(test_frame_errors),
+		TEST(test_guard),
 	};
 
 	return guests_run(tests, sizeof(tests) / sizeof(tests[0]));
