@@ -81,6 +81,7 @@ counted() { # ROW PACKETS
     *) amount="$amount -b 0" ;;
     esac
     mark start
+    # shellcheck disable=SC2086 # words of its own
     said=$(run "$1" $amount) || said="failed: $(head -c 300 /run/said)"
     mark end
 }

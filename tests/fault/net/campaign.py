@@ -37,9 +37,9 @@ SOURCE = Path(__file__).parent / "talk.c"
 VICTIMS = ("switch", "nic0", "nic1", "all")
 # A death at a time is what the default budget is made for; this is one every some milliseconds.
 BUDGET = 'restart = { limit = 100000, window = "1ms", backoff = "0ms" }'
-START_MS, START_ALONE_MS = 8000, 4000  # when the guests have been at work for some time
+START_MS, START_ALONE_MS = 8000, 6000  # when the guests have been at work for some time
 SLICE = "1ms"  # two guests at work: a death should not be felt longer because the other's turn is
-SHORTEST = 500_000  # gaps that talk.c tells
+SHORTEST = 700_000  # gaps that talk.c tells
 
 KILLER = """
 [domain.killer]
@@ -59,8 +59,8 @@ ip addr add 10.7.0.1/24 dev eth1; ip link set eth1 up
 until ping -c 1 -W 1 10.8.0.2; do :; done >/dev/null
 until ping -c 1 -W 1 10.7.0.2; do :; done >/dev/null
 {iperf}
-talk run 10.8.0.2 5001 {streams} {end} report >/run/wire &
-talk run 10.7.0.2 5002 {streams} {end} report >/run/inside
+talk run 10.8.0.2 5001 {streams} {end} {rate} report >/run/wire &
+talk run 10.7.0.2 5002 {streams} {end} {rate} report >/run/inside
 wait
 sed 's/^/wire /' /run/wire
 sed 's/^/inside /' /run/inside
@@ -74,6 +74,8 @@ BOB = """\
 ip link set lo up
 ip addr add 10.8.0.2/24 dev eth0; ip link set eth0 up
 ip addr add 10.7.0.2/24 dev eth1; ip link set eth1 up
+until ping -c 1 -W 1 10.8.0.1; do :; done >/dev/null
+until ping -c 1 -W 1 10.7.0.1; do :; done >/dev/null
 (while :; do iperf3 -s; done) >/dev/null 2>&1 &
 talk serve 5001 &
 first=$!
@@ -83,7 +85,7 @@ wait $first
 ALONE = """\
 ip link set lo up
 ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up
-talk run 10.0.2.2 {port} {streams} {end} >/run/wire
+talk run 10.0.2.2 {port} {streams} {end} {rate} >/run/wire
 sed 's/^/wire /' /run/wire
 """
 
@@ -100,7 +102,9 @@ class Plan:
     streams: int = 4
     iommu: bool = False
     host: bool = False  # the peer is the host
-    iperf: bool = True
+    rate: int = 1_000_000  # bytes per second of each stream, so that the guests are not always
+    # at work: how long a death is felt is not how long a guest waits for its turn; 0: all they can
+    iperf: bool = False
 
     @property
     def start_ms(self) -> int:
@@ -110,6 +114,11 @@ class Plan:
     def work_ms(self) -> int:
         """From the first kill until some time after the last."""
         return 500 + self.kills * self.every_us * 11 // 10_000
+
+    @property
+    def end(self) -> int:
+        """When no more is sent, as the time-stamp counter has it."""
+        return (self.start_ms + self.work_ms) * 1_000_000
 
 
 @dataclass
@@ -168,7 +177,7 @@ def _describe(plan: Plan, networks: list[Net], *parts: str) -> str:
 def two_guests(plan: Plan, folder: Path, networks: list[Net]) -> str:
     """Alice is on the first wire and Bob on the second; both are on the third network."""
     words = {
-        "streams": plan.streams, "end": (plan.start_ms + plan.work_ms) * 1_000_000,
+        "streams": plan.streams, "rate": plan.rate, "end": plan.end,
         "iperf": IPERF.format(seconds=max(1, plan.work_ms // 1000)) if plan.iperf else "",
     }
     path = ramdisk(folder, {"alice": ALICE.format(**words), "bob": BOB}, plan.iperf)
@@ -182,8 +191,7 @@ def two_guests(plan: Plan, folder: Path, networks: list[Net]) -> str:
 
 
 def one_guest(plan: Plan, folder: Path, networks: list[Net], port: int) -> str:
-    end = (plan.start_ms + plan.work_ms) * 1_000_000
-    script = ALONE.format(port=port, streams=plan.streams, end=end)
+    script = ALONE.format(port=port, streams=plan.streams, end=plan.end, rate=plan.rate)
     path = ramdisk(folder, {"alice": script}, False)
     return _describe(plan, networks, _guest("alice", path),
                      minimal.vif("alice", networks[0], addresses=["10.0.2.15"]))
@@ -201,12 +209,12 @@ def _silence(kill: Kill, following: int, gaps: list[tuple[int, int]]) -> int:
     return max([SHORTEST, *found])
 
 
-def _felt(result: Result, kills: list[Kill]) -> None:
+def _felt(result: Result, plan: Plan, kills: list[Kill]) -> None:
     for path in ("wire", "inside"):
         work = re.search(rf"^{path} talk: from (\d+) to (\d+)$", result.console, re.M)
         if not work:
             continue
-        begin, end = int(work[1]), int(work[2])
+        begin, end = int(work[1]), min(int(work[2]), plan.end)
         gaps = [(int(a), int(b)) for a, b in
                 re.findall(rf"^{path} talk: gap (\d+) (\d+)$", result.console, re.M)]
         for kill, following in zip(kills, [*(kill.at for kill in kills[1:]), end]):
@@ -239,7 +247,7 @@ def look(result: Result, plan: Plan) -> None:
              for victim, at in re.findall(r"kill \d+ (\S+) at (\d+)", result.log)]
     if len(kills) != plan.kills:
         result.problems.append(f"{len(kills)} of {plan.kills} kills were made")
-    _felt(result, sorted(kills, key=lambda kill: kill.at))
+    _felt(result, plan, sorted(kills, key=lambda kill: kill.at))
 
 
 def run(plan: Plan) -> Result:
@@ -292,12 +300,15 @@ def main() -> int:
     parser.add_argument("--model", default="virtio-net", choices=list(DRIVERS))
     parser.add_argument("--iommu", action="store_true")
     parser.add_argument("--host", action="store_true", help="the peer is the host")
-    parser.add_argument("--no-iperf", action="store_true", help="the checked streams alone")
+    parser.add_argument("--busy", action="store_true",
+                        help="iperf3 as well, and no limit to the streams: times tell nothing then")
     parser.add_argument("--log", type=Path, help="keep the log and the console here")
     words = parser.parse_args()
     build.system()
     plan = Plan(words.kills, words.seed, words.every, tuple(words.victims.split(",")),
-                words.model, iommu=words.iommu, host=words.host, iperf=not words.no_iperf)
+                words.model, iommu=words.iommu, host=words.host, iperf=words.busy)
+    if words.busy:
+        plan.rate = 0
     result = run(plan)
     if words.log:
         words.log.write_text(f"{result.console}\n--- log\n{result.log}")

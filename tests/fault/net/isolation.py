@@ -6,7 +6,7 @@ One floods the network with small frames, ARP, broadcasts, fragments and SYNs. T
 others measure round trips, against those while it is silent, and their throughput,
 against what they have while it sends as they do (isolate.c).
 
-    python3 -m tests.fault.net.isolation
+    python3 -m tests.fault.net.isolation [FRAMES PER SECOND]
 """
 
 import re
@@ -31,6 +31,7 @@ SOURCE = Path(__file__).parent / "isolate.c"
 KINDS = ("small", "arp", "broadcast", "fragments", "syn")
 BEGIN, SLOT = 9_000_000_000, 200_000_000  # ns of virtual time
 SLICE = "1ms"
+LIMIT = 2000  # frames per second of the noisy guest: what its VIF's packets_out says
 ADDRESSES = {"measure": "10.7.0.1", "answer": "10.7.0.2", "flood": "10.7.0.3"}
 COMMANDS = {
     "measure": f"isolate measure 10.7.0.2 {BEGIN} {SLOT}",
@@ -89,20 +90,22 @@ def _ramdisk(folder: Path) -> Path:
     return output
 
 
-def _describe(path: Path) -> str:
+def _describe(path: Path, limit: int) -> str:
     network = Net(NO_CARD)
+    keys = {"flood": {"packets_out": limit}} if limit else {}
     parts = [
         minimal.guest(name, kernel=f"package:{KERNEL}", initrd=path, memory="128M", slice=SLICE,
                       cmdline=f"console=hvc0 quiet tessera.run=/bin/{name}")
-        + minimal.vif(name, network, addresses=[address])
+        + minimal.vif(name, network, addresses=[address], **keys.get(name, {}))
         for name, address in ADDRESSES.items()
     ]
     return minimal.describe(*parts, raw="measure", nets=[network])
 
 
-def measure(timeout: float = 900) -> Figures:
+def measure(limit: int = LIMIT, timeout: float = 900) -> Figures:
+    """limit: of the noisy guest; 0: none."""
     with tempfile.TemporaryDirectory(prefix="tessera.isolation.") as name:
-        with system(_describe(_ramdisk(Path(name))), *icount(sleep=False)) as console:
+        with system(_describe(_ramdisk(Path(name)), limit), *icount(sleep=False)) as console:
             console.expect("^isolate: end$", timeout)
             text = console.text
     trips = re.findall(r"^isolate: trip (\w+) (\d+) (\d+) (\d+) (\d+)$", text, re.M)
@@ -113,4 +116,4 @@ def measure(timeout: float = 900) -> Figures:
 
 if __name__ == "__main__":
     build.system()
-    print(measure().table())
+    print(measure(int(sys.argv[1]) if len(sys.argv) > 1 else LIMIT).table())

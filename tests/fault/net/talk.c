@@ -4,7 +4,10 @@
  * whose every byte is known to both ends, and when something arrived.
  *
  *   talk serve PORT                                answers, until it is asked for its report
- *   talk run ADDRESS PORT STREAMS END [report]     streams until the time-stamp counter is END
+ *   talk run ADDRESS PORT STREAMS END RATE [report]
+ *                                                  streams until the time-stamp counter is END
+ *
+ * RATE is in bytes per second of each stream; 0: as fast as it goes.
  *
  * Even streams go to the server, odd ones come from it. The byte at place p of stream n is
  * byte (p + n * STEP) % LENGTH of a table that both ends make; LENGTH is odd and larger
@@ -15,7 +18,8 @@
  * what it received with a struct verdict. The client ends its own direction of a stream
  * that comes when time is up, and the server then ends the stream. The report is all that
  * the server noticed; the client puts it together with its own, and prints each time
- * in which nothing arrived at all.
+ * in which nothing arrived at all. Its kernel sends streams in bursts; so that such a time
+ * means something, a datagram goes to the server twice a millisecond, as many as may be lost.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -28,6 +32,7 @@
 #include <string.h>
 #include <sys/klog.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,14 +42,16 @@
 #define CHUNK        65536U
 #define MAGIC        0x4b4c4154U /* "TALK" */
 #define MAX_STREAMS  64U
+#define TICKS        63U /* the stream of the datagrams that are sent all the time */
+#define TICK_US      500U
 #define MAX_ARRIVALS 2000000U
-#define GAP          500000U /* of the time-stamp counter: shorter ones are not told */
+#define GAP          700000U /* of the time-stamp counter: shorter ones are not told */
 #define MAX_LOG      (1 << 18)
 
 enum { TO_SERVER = 1, FROM_SERVER, REPORT };
 
 struct hello {
-	uint32_t magic, kind, stream, pad;
+	uint32_t magic, kind, stream, rate;
 };
 
 struct verdict {
@@ -111,12 +118,17 @@ static const uint8_t *bytes_at(uint32_t stream, uint64_t place) {
 }
 
 /* Until the counter is `end`; 0: until the peer ends its own direction. */
-static uint64_t put(int peer, uint32_t stream, uint64_t end) {
+static uint64_t put(int peer, uint32_t stream, uint32_t rate, uint64_t end) {
 	uint64_t place = 0;
 	uint8_t byte;
+	int little = (int)(rate / 16); /* so that what is sent last does not take long */
 
+	if (rate) {
+		setsockopt(peer, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof(rate));
+		setsockopt(peer, SOL_SOCKET, SO_SNDBUF, &little, sizeof(little));
+	}
 	for (;;) {
-		size_t size = 1 + (place * 2654435761U >> 7) % CHUNK;
+		size_t size = 1 + (place * 2654435761U >> 7) % (rate ? CHUNK / 16 : CHUNK);
 		ssize_t n = send(peer, bytes_at(stream, place), size, 0);
 
 		if (n <= 0) {
@@ -197,7 +209,7 @@ static void answer(int peer) {
 	if (!whole(peer, &hello, sizeof(hello), 0) || hello.magic != MAGIC) {
 		wrong("hello", 0, 0);
 	} else if (hello.kind == FROM_SERVER) {
-		put(peer, hello.stream, 0);
+		put(peer, hello.stream, hello.rate, 0);
 		while (recv(peer, &verdict, sizeof(verdict), 0) > 0) continue;
 	} else if (hello.kind == TO_SERVER) {
 		verdict = get(peer, hello.stream, 0);
@@ -211,9 +223,24 @@ static void answer(int peer) {
 	exit(0);
 }
 
+static pid_t take_ticks(const struct sockaddr_in *at) {
+	int s = socket(AF_INET, SOCK_DGRAM, 0);
+	pid_t child = fork();
+	uint64_t number;
+
+	if (child) {
+		close(s);
+		return child;
+	}
+	if (bind(s, (const struct sockaddr *)at, sizeof(*at))) wrong("bind", TICKS, 0);
+	while (recv(s, &number, sizeof(number), 0) > 0) arrived(TICKS, sizeof(number));
+	exit(0);
+}
+
 static int serve(uint16_t port) {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
 	int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1, status;
+	pid_t ticks = take_ticks(&at);
 
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(listener, (struct sockaddr *)&at, sizeof(at)) || listen(listener, 64)) {
@@ -228,7 +255,8 @@ static int serve(uint16_t port) {
 		int peer;
 
 		while (waitpid(-1, &status, WNOHANG) > 0)
-			if (WIFEXITED(status) && WEXITSTATUS(status) == 3) return 0;
+			if (WIFEXITED(status) && WEXITSTATUS(status) == 3)
+				return kill(ticks, SIGKILL);
 		setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 		peer = accept(listener, NULL, NULL);
 		if (peer < 0) continue;
@@ -239,9 +267,10 @@ static int serve(uint16_t port) {
 
 /* --- the client --- */
 
-static int reach(const char *address, uint16_t port, uint32_t kind, uint32_t stream) {
+static int reach(const char *address, uint16_t port, uint32_t kind, uint32_t stream,
+		 uint32_t rate) {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
-	struct hello hello = {MAGIC, kind, stream, 0};
+	struct hello hello = {MAGIC, kind, stream, rate};
 	int peer;
 
 	inet_pton(AF_INET, address, &at.sin_addr);
@@ -259,7 +288,7 @@ static int reach(const char *address, uint16_t port, uint32_t kind, uint32_t str
 	exit(1);
 }
 
-static void stream_of(int peer, uint32_t stream, uint64_t end) {
+static void stream_of(int peer, uint32_t stream, uint32_t rate, uint64_t end) {
 	struct verdict verdict = {0};
 	uint64_t sent;
 
@@ -268,12 +297,23 @@ static void stream_of(int peer, uint32_t stream, uint64_t end) {
 		printf("talk: stream %u: %lu bytes received\n", stream, verdict.bytes);
 		exit(0);
 	}
-	sent = put(peer, stream, end);
+	sent = put(peer, stream, rate, end);
 	if (!whole(peer, &verdict, sizeof(verdict), 0))
 		wrong("verdict", stream, sent);
 	else if (verdict.bytes != sent || verdict.wrong)
 		wrong("what arrived", stream, verdict.bytes);
 	printf("talk: stream %u: %lu bytes sent\n", stream, sent);
+	exit(0);
+}
+
+static void send_ticks(const char *address, uint16_t port, uint64_t end) {
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+	int s = socket(AF_INET, SOCK_DGRAM, 0);
+
+	inet_pton(AF_INET, address, &at.sin_addr);
+	prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
+	for (uint64_t now; (now = __builtin_ia32_rdtsc()) < end; usleep(TICK_US))
+		sendto(s, &now, sizeof(now), 0, (struct sockaddr *)&at, sizeof(at));
 	exit(0);
 }
 
@@ -319,25 +359,27 @@ static void show_gaps(void) {
 	if (count) printf("talk: from %lu to %lu\n", notes->arrival[0].at, any);
 }
 
-static int run(const char *address, uint16_t port, uint32_t streams, uint64_t end, int report) {
+static int run(const char *address, uint16_t port, uint32_t streams, uint64_t end, uint32_t rate,
+	       int report) {
 	int peer[MAX_STREAMS];
 	uint32_t lines;
 
 	if (!streams || streams > MAX_STREAMS) return 2;
 	for (uint32_t i = 0; i < streams; i++)
-		peer[i] = reach(address, port, i & 1 ? FROM_SERVER : TO_SERVER, i);
+		peer[i] = reach(address, port, i & 1 ? FROM_SERVER : TO_SERVER, i, rate);
 	read_log(log_before);
 	printf("talk: begins at %lu\n", (uint64_t)__builtin_ia32_rdtsc());
 	fflush(stdout);
 	for (uint32_t i = 0; i < streams; i++) {
-		if (!fork()) stream_of(peer[i], i, end);
+		if (!fork()) stream_of(peer[i], i, rate, end);
 		close(peer[i]);
 	}
+	if (report && !fork()) send_ticks(address, port, end);
 	while (wait(NULL) > 0) continue;
 	lines = new_lines();
 	if (notes->arrivals > MAX_ARRIVALS) wrong("too many arrivals", 0, notes->arrivals);
 	if (report) {
-		fetch_report(reach(address, port, REPORT, 0));
+		fetch_report(reach(address, port, REPORT, 0, 0));
 		show_gaps();
 	}
 	printf("talk: %lu wrong, %u lines of the kernel\n", notes->wrong, lines);
@@ -352,7 +394,7 @@ int main(int count, char **words) {
 	make_pattern();
 	read_log(log_before);
 	if (count == 3 && !strcmp(words[1], "serve")) return serve((uint16_t)atoi(words[2]));
-	if (count < 6 || strcmp(words[1], "run")) return 2;
+	if (count < 7 || strcmp(words[1], "run")) return 2;
 	return run(words[2], (uint16_t)atoi(words[3]), (uint32_t)atoi(words[4]),
-		   strtoull(words[5], NULL, 0), count > 6);
+		   strtoull(words[5], NULL, 0), (uint32_t)atoi(words[6]), count > 7);
 }
