@@ -12,7 +12,7 @@ from typing import Any
 
 from description.binary import Compiled
 
-from . import boot, build, capture, disks, iso, launch, machine, nets, packages
+from . import boot, build, capture, disks, iso, launch, machine, nets, packages, rules
 from .paths import TOP, Failure, out_dir
 
 DEFAULT = TOP / "images" / "default.toml"
@@ -143,6 +143,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     boot.add_arguments(guest)
     guest.set_defaults(call=boot.run)
+
+    rules.add_command(commands)
 
     test = commands.add_parser("test", help="run the tests")
     test.add_argument("suites", nargs="*", metavar="SUITE")

@@ -5,6 +5,7 @@ tests/unit/native/fw."""
 
 import re
 import struct
+import subprocess
 import unittest
 from pathlib import Path
 
@@ -125,6 +126,29 @@ class Good(unittest.TestCase):
                          self.rules("accept tcp flags syn/syn\n"))
         self.assertEqual(self.rules("accept icmp\n"), self.rules("accept ip icmp\n"))
         self.assertEqual(self.rules("accept from any\n"), self.rules("accept\n"))
+
+
+class Command(unittest.TestCase):
+    """./tessera rules check"""
+
+    def run_command(self, *files: object) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [TOP / "tessera", "rules", "check", *map(str, files)], capture_output=True, text=True,
+            check=False, timeout=60, cwd=TOP,
+        )
+
+    def test_the_files_of_the_tree(self) -> None:
+        result = self.run_command(*sorted((TOP / "images" / "rules").glob("*.rules")))
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
+
+    def test_mistakes_of_all_files(self) -> None:
+        files = [Path("images/bad/rules") / f"{name}.rules" for name in ("any-not", "log-twice")]
+        result = self.run_command(*files, "images/rules/none.rules")
+        self.assertEqual(result.returncode, 1)
+        lines = result.stderr.splitlines()
+        self.assertEqual([line.split(":")[0] for line in lines],
+                         [*map(str, files), "images/rules/none.rules"])
+        self.assertIn("No such file", lines[2])
 
 
 class Reference(unittest.TestCase):
