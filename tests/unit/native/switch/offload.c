@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Checksums and segmentation, passed on or done in software, and who gets how much: turns,
+ * limits, small frames.
+ */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+
+#include "rig.h"
+
+#include "libs/packet/checksum.h"
+
+#include <sys/mman.h>
+
+#define HEADERS 54U
+
+static struct netfront front[GUESTS];
+static uint8_t bytes[65600];
+
+static void serve(void) {
+	for (uint32_t i = 0; i < GUESTS; i++) front_push(&front[i]);
+	for (uint32_t i = 0; i < 8; i++) rig_serve();
+	for (uint32_t i = 0; i < GUESTS; i++) front_collect(&front[i]);
+}
+
+static void start(void) {
+	rig_driver_start();
+	rig_server();
+	for (uint32_t i = 0; i < GUESTS; i++) {
+		front_init(&front[i], i, 0);
+		front_post(&front[i], NETIF_SLOTS);
+		front[i].raw = true;
+	}
+	serve();
+}
+
+static void begin(uint32_t features) {
+	rig_world();
+	rig_describe(1);
+	rig_features = features;
+	start();
+}
+
+/* TCP over IPv4, its checksum left out: the pseudo header's sum is there. */
+static void make_tcp(uint32_t from, uint32_t to, uint32_t payload) {
+	const uint8_t ip[20] = {0x45, 0, 0, 0,          0,  1, 0x40, 0,
+				64,   6, 0, 0,          10, 0, 0,    (uint8_t)from,
+				10,   0, 0, (uint8_t)to};
+	uint32_t total = 40 + payload;
+	uint16_t sum;
+
+	memset(bytes, 0, HEADERS);
+	rig_mac(to, bytes);
+	rig_mac(from, bytes + 6);
+	bytes[12] = 8;
+	memcpy(bytes + 14, ip, 20);
+	bytes[16] = (uint8_t)(total >> 8);
+	bytes[17] = (uint8_t)total;
+	sum = checksum_fold(checksum_add(0, bytes + 14, 20));
+	memcpy(bytes + 24, &sum, 2);
+	bytes[35] = bytes[37] = 80;
+	bytes[46] = 0x50;
+	bytes[47] = 2; /* SYN: a connection that is new */
+	for (uint32_t i = 0; i < payload; i++) bytes[HEADERS + i] = (uint8_t)(i * 31 >> 3);
+	sum = checksum_partial(checksum_pseudo4(bytes + 26, bytes + 30, 6, 20 + payload));
+	memcpy(bytes + 50, &sum, 2);
+}
+
+static bool sum_is_right(const uint8_t *frame, uint32_t length) {
+	uint64_t sum = checksum_pseudo4(frame + 26, frame + 30, 6, length - 34);
+
+	return !checksum_fold(checksum_add(sum, frame + 34, length - 34));
+}
+
+static void send_large(uint32_t to, uint32_t payload, uint16_t size) {
+	const struct netif_extra_info extra = {
+		.type = XEN_NETIF_EXTRA_TYPE_GSO,
+		.u.gso = {.size = size, .type = XEN_NETIF_GSO_TYPE_TCPV4},
+	};
+
+	make_tcp(0, to, payload);
+	front_send(&front[0], bytes, HEADERS + payload, 17, NETTXF_csum_blank, &extra);
+	serve();
+}
+
+static void test_passed_on(void) {
+	const struct net_tx *packet = &rig_wire[0].packet;
+	struct netif_extra_info extra;
+
+	begin(NET_TX_CSUM4 | NET_TX_TSO4);
+	send_large(GUESTS, 60000, 1448);
+	CHECK(rig_left == 1 && rig_wire[0].length == HEADERS + 60000);
+	CHECK(packet->gso == NET_GSO_TCP4 && packet->gso_size == 1448 && packet->header == HEADERS);
+	CHECK(packet->flags == NET_TX_CSUM && packet->csum_start == 34 &&
+	      packet->csum_offset == 16);
+	CHECK(!memcmp(rig_wire[0].bytes, bytes, HEADERS + 60000));
+	send_large(1, 60000, 1448);
+	CHECK(front[1].came == 1 && front[1].last_length == HEADERS + 60000);
+	CHECK(front[1].last_flags & NETRXF_csum_blank && front[1].last_flags & NETRXF_extra_info);
+	memcpy(&extra, &front[1].last_extra, sizeof(extra));
+	CHECK(extra.type == XEN_NETIF_EXTRA_TYPE_GSO && extra.u.gso.size == 1448 &&
+	      extra.u.gso.type == XEN_NETIF_GSO_TYPE_TCPV4 && !extra.flags);
+	CHECK(!memcmp(front[1].last, bytes, HEADERS + 60000));
+	CHECK(pool.free_frames == FRAMES && pool.free_pages == pool.singles - 1);
+}
+
+static void test_cut(void) {
+	uint32_t at = 0, frames_left;
+
+	begin(0);
+	send_large(GUESTS, 60000, 1448);
+	frames_left = DIV_UP(60000U, 1448U);
+	CHECK(rig_left == frames_left);
+	for (uint32_t i = 0; i < frames_left; i++) {
+		const struct wire *wire = &rig_wire[i];
+		uint32_t payload = MIN(60000 - at, 1448U);
+
+		CHECK(wire->length == HEADERS + payload && !wire->packet.flags &&
+		      !wire->packet.gso);
+		CHECK(!memcmp(wire->bytes + HEADERS, bytes + HEADERS + at, payload));
+		CHECK(sum_is_right(wire->bytes, wire->length));
+		at += payload;
+	}
+	CHECK(pool.free_frames == FRAMES && pool.free_pages == pool.singles - 1);
+	/* For a guest that takes none; it has buffers for all. */
+	rig_world();
+	rig_describe(1);
+	world->rings[1].flags &= ~FRONT_GSO4;
+	start();
+	send_large(1, 40000, 1000);
+	CHECK(front[1].came == 40 && front[1].last_length == HEADERS + 1000);
+	CHECK(sum_is_right(front[1].last, front[1].last_length));
+}
+
+static void test_sums(void) {
+	begin(0);
+	make_tcp(0, GUESTS, 3001);
+	front_send(&front[0], bytes, HEADERS + 3001, 3, NETTXF_csum_blank, NULL);
+	serve();
+	CHECK(rig_left == 1 && !rig_wire[0].packet.flags);
+	CHECK(sum_is_right(rig_wire[0].bytes, HEADERS + 3001));
+	/* To guests and the card at once: theirs says that it is left out, and it is. */
+	make_tcp(0, EVERYBODY, 3001);
+	front_send(&front[0], bytes, HEADERS + 3001, 3, NETTXF_csum_blank, NULL);
+	serve();
+	CHECK(rig_left == 2 && front[1].came == 1 && front[2].came == 1);
+	CHECK(sum_is_right(rig_wire[1].bytes, HEADERS + 3001));
+	CHECK(front[1].last_flags & NETRXF_csum_blank);
+	CHECK(!memcmp(front[1].last, bytes, HEADERS + 3001));
+	CHECK(pool.free_frames == FRAMES && pool.free_pages == pool.singles - 1);
+}
+
+/* --- shares --- */
+
+/* Fills a queue's ring with frames to guest 2. */
+static void fill(uint32_t from, uint32_t length) {
+	while (front_room(&front[from]) >= 1) {
+		frame_write(bytes, from, GUESTS, front[from].number++, length);
+		front_send(&front[from], bytes, length, 1, 0, NULL);
+	}
+	front_push(&front[from]);
+}
+
+static uint64_t out_bytes(uint32_t port) { return sw.port[port].count->out_bytes; }
+
+static void test_turns(void) {
+	uint64_t sent[2] = {0};
+
+	begin(0);
+	for (uint32_t i = 0; i < 400; i++) {
+		fill(0, 60);
+		fill(1, 1400);
+		for (uint32_t n = 0; n < 2; n++) {
+			rig_serve();
+			front_collect(&front[0]);
+			front_collect(&front[1]);
+		}
+	}
+	sent[0] = sw.port[0].count->out_packets;
+	sent[1] = out_bytes(1);
+	/* A small frame costs SW_COST: both have had as many turns. */
+	CHECK(sent[0] * SW_COST < sent[1] * 11 / 10 && sent[1] < sent[0] * SW_COST * 11 / 10);
+}
+
+static void test_limits(void) {
+	uint64_t begun;
+
+	rig_world();
+	rig_describe(1);
+	rig_blob.port[0].out.bytes_per_second = 1000000;
+	rig_blob.port[1].out.packets_per_second = 1000;
+	rig_blob.port[2].in.packets_per_second = 500;
+	start();
+	begun = rig_time;
+	for (uint32_t i = 0; i < 2000; i++) {
+		fill(0, 1400);
+		fill(1, 100);
+		rig_time += 1000000;
+		rig_serve();
+		for (uint32_t n = 0; n < GUESTS; n++) front_collect(&front[n]);
+		if (i % 2) continue;
+		frame_write(bytes, GUESTS, 2, i, 100);
+		rig_receive(bytes, 100, 0);
+		front_post(&front[2], 8);
+	}
+	CHECK(rig_time - begun == 2000000000U);
+	/* Two seconds, and what was saved up before. */
+	CHECK(out_bytes(0) > 1900000 && out_bytes(0) < 2200000);
+	CHECK(sw.port[1].count->out_packets > 1900 && sw.port[1].count->out_packets < 2200);
+	CHECK(front[2].came > 900 && front[2].came < 1100);
+}
+
+int main(void) {
+	static const struct test tests[] = {
+		{"passed on", test_passed_on},
+		{"large frames cut", test_cut},
+		{"checksums filled in", test_sums},
+		{"turns", test_turns},
+		{"limits", test_limits},
+	};
+
+	world = mmap(NULL, sizeof(*world), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
+	CHECK(world != MAP_FAILED);
+	return RUN("switch_offload", tests);
+}
