@@ -5,7 +5,6 @@
 #include "fw_state.h"
 
 #define MAX_STATES (1U << 20)
-#define MIN_SHARE  8U
 
 static uint32_t bucket_count(const struct fw_limits *limits) {
 	uint32_t count = 64;
@@ -19,7 +18,7 @@ uint64_t fw_size(const struct fw_limits *limits) {
 	if (limits->sets > 4 * SWITCH_MAX_PORTS || limits->set_bytes % 64) return 0;
 	if (limits->set_bytes > fw_set_bytes(RULES_MAX_SIZE, RULES_MAX)) return 0;
 	if (limits->set_bytes < sizeof(struct fw_set)) return 0;
-	if (limits->states > MAX_STATES || limits->states / limits->ports < MIN_SHARE) return 0;
+	if (limits->states > MAX_STATES || limits->states < limits->ports) return 0;
 	return sizeof(struct fw_boat) + (uint64_t)limits->ports * sizeof(struct fw_record) +
 	       (uint64_t)limits->sets * limits->set_bytes +
 	       (uint64_t)bucket_count(limits) * sizeof(uint32_t) +

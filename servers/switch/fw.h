@@ -61,7 +61,7 @@ struct fw_limits {
 	uint32_t ports;     /* 1..SWITCH_MAX_PORTS */
 	uint32_t sets;      /* rule sets at once: 2 for each VIF, and one more to swap with */
 	uint32_t set_bytes; /* of one: fw_set_bytes(), a multiple of 64; 16 KiB is much */
-	uint32_t states;    /* connections, all VIFs together; at least 8 for each port */
+	uint32_t states;    /* connections, all VIFs together; at least one for each port */
 };
 
 struct fw_set;

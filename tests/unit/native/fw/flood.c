@@ -298,6 +298,19 @@ static void test_counters_survive(void) {
 	CHECK(fw_rule_counters(&rig.fw, 1, NETCTL_OUT, counted, 2) == 0);
 }
 
+/* So small that each may have one: it is always the last one that lives. */
+static void test_one_each(void) {
+	start(2 * RIG_PORTS);
+	flood(0, 100, PACKET_TCP);
+	CHECK(open_tcp(2, 1) && open_tcp(2, 2));
+	flood(0, 100, PACKET_UDP);
+	CHECK(is_open(2, 1) && is_open(2, 2));
+	start(RIG_PORTS);
+	flood(0, 100, PACKET_TCP);
+	for (uint32_t n = 0; n < 20; n++) CHECK(open_tcp(2, n) && is_open(2, n));
+	check_table();
+}
+
 static void test_limits(void) {
 	struct fw_limits l = {4, 9, 4096, 64};
 
@@ -308,7 +321,7 @@ static void test_limits(void) {
 	CHECK(!fw_size(&(struct fw_limits){4, 9, 4097, 64}));
 	CHECK(!fw_size(&(struct fw_limits){4, 9, 0, 64}));
 	CHECK(!fw_size(&(struct fw_limits){4, 9, 1U << 20, 64}));
-	CHECK(!fw_size(&(struct fw_limits){4, 9, 4096, 31}));
+	CHECK(!fw_size(&(struct fw_limits){4, 9, 4096, 3}));
 	CHECK(!fw_size(&(struct fw_limits){4, 9, 4096, (1U << 20) + 1}));
 }
 
@@ -324,6 +337,7 @@ int main(void) {
 		{"a bad set changes nothing", test_a_bad_set_changes_nothing},
 		{"who dies in a swap", test_who_dies_in_a_swap},
 		{"counters survive", test_counters_survive},
+		{"one each", test_one_each},
 		{"limits", test_limits},
 	};
 
