@@ -97,6 +97,10 @@ class Debian(unittest.TestCase):
                 console.send("cat /sys/hypervisor/type; findmnt -no SOURCE,FSTYPE /\n")
                 console.expect("^xen$")
                 console.expect("^/dev/xvda +ext4$")
+                console.send("until ip -4 -o addr show eth0 | grep 'scope global'; do sleep 1; "
+                             "done; ping -c 1 -w 60 10.0.2.2\n")
+                console.expect(r"inet 10\.0\.2\.15/24", 120)
+                console.expect(r"bytes from 10\.0\.2\.2", 120)
                 console.send("poweroff\n")
                 self.assertEqual(console.wait(180), 0, console.text[-3000:])
             self.clean(image, where)
