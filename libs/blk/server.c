@@ -184,7 +184,7 @@ static bool settle(struct blk_server *server) {
 	server->published = server->produced;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (passed(server->produced, published, load(&request->prod_event)))
-		event_send(server->port);
+		event_send_last(server->port);
 	if (server->short_of && (!look_at_consumed(server) || has_room(server))) return true;
 	return load(&completion->prod) != server->completed;
 }

@@ -17,8 +17,12 @@ static struct {
 	void *context;
 } handlers[EVENT_PORTS];
 
-static uint64_t again[EVENT_PORTS / 64];
-static bool any_again;
+#define WORDS      (EVENT_PORTS / 64)
+#define LAST_SENDS 7U
+
+static uint64_t again[WORDS], again_words; /* a bit for each word that is not empty */
+static struct evtchn_send last[LAST_SENDS];
+static uint32_t last_count;
 static struct event_timer *timers; /* by deadline */
 static int timer_port;
 
@@ -35,7 +39,7 @@ void event_handle(uint32_t port, event_handler handler, void *context) {
 void event_again(uint32_t port) {
 	rt_assert(port < EVENT_PORTS, "a port that the loop can handle");
 	again[port / 64] |= 1ULL << (port % 64);
-	any_again = true;
+	again_words |= 1ULL << port / 64;
 }
 
 void event_send(uint32_t port) {
@@ -43,6 +47,41 @@ void event_send(uint32_t port) {
 
 	/* An error means that the port is not connected now: nobody to tell. */
 	hypercall2(__HYPERVISOR_event_channel_op, EVTCHNOP_send, (uintptr_t)&send);
+}
+
+void event_send_last(uint32_t port) {
+	for (uint32_t i = 0; i < last_count; i++)
+		if (last[i].port == port) return;
+	if (last_count == LAST_SENDS)
+		event_send(port);
+	else
+		last[last_count++].port = port;
+}
+
+static void send_last(void) {
+	for (uint32_t i = 0; i < last_count; i++) event_send(last[i].port);
+	last_count = 0;
+}
+
+/* The core looks for events once more before it lets the domain sleep. */
+static void block(void) {
+	struct multicall_entry calls[LAST_SENDS + 1];
+
+	if (!last_count) {
+		hypercall2(__HYPERVISOR_sched_op, SCHEDOP_block, 0);
+		return;
+	}
+	for (uint32_t i = 0; i < last_count; i++)
+		calls[i] = (struct multicall_entry){
+			.op = __HYPERVISOR_event_channel_op,
+			.args = {EVTCHNOP_send, (uintptr_t)&last[i]},
+		};
+	calls[last_count] = (struct multicall_entry){
+		.op = __HYPERVISOR_sched_op,
+		.args = {SCHEDOP_block},
+	};
+	hypercall2(__HYPERVISOR_multicall, (uintptr_t)calls, last_count + 1);
+	last_count = 0;
 }
 
 int event_bind_virq(uint32_t virq, event_handler handler, void *context) {
@@ -108,8 +147,11 @@ static void dispatch(uint32_t word, uint64_t bits) {
 }
 
 static void dispatch_again(void) {
-	any_again = false;
-	for (uint32_t word = 0; word < ARRAY_SIZE(again); word++) {
+	uint64_t words = again_words;
+
+	again_words = 0;
+	for (; words; words &= words - 1) {
+		uint32_t word = (uint32_t)__builtin_ctzll(words);
 		uint64_t bits = again[word];
 
 		again[word] = 0;
@@ -138,10 +180,14 @@ void event_loop(void) {
 	struct vcpu_info *vcpu = &shared_info()->vcpu_info[0];
 
 	for (;;) {
-		if (__atomic_load_n(&vcpu->evtchn_upcall_pending, __ATOMIC_SEQ_CST))
-			dispatch_pending();
-		else if (!any_again)
-			hypercall2(__HYPERVISOR_sched_op, SCHEDOP_block, 0);
-		if (any_again) dispatch_again();
+		bool pending = __atomic_load_n(&vcpu->evtchn_upcall_pending, __ATOMIC_SEQ_CST);
+
+		if (!pending && !again_words) {
+			block();
+			continue;
+		}
+		send_last();
+		if (pending) dispatch_pending();
+		if (again_words) dispatch_again();
 	}
 }

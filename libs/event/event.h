@@ -23,6 +23,12 @@ void event_handle(uint32_t port, event_handler handler, void *context);
 void event_again(uint32_t port);
 /* Signals the other end. An unconnected port swallows it. */
 void event_send(uint32_t port);
+/*
+ * The same when the handlers that are due have run; if the loop sleeps then, in one
+ * hypercall with that. For a peer that goes before this domain: sent at once, the event
+ * would take the CPU away, only to give it back for going to sleep.
+ */
+void event_send_last(uint32_t port);
 /* Binds a VIRQ of vCPU 0; the port, or -errno. */
 MUST_CHECK int event_bind_virq(uint32_t virq, event_handler handler, void *context);
 

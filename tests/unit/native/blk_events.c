@@ -15,3 +15,5 @@ void event_send(uint32_t port) {
 	blk_sent[port]++;
 	blk_pending[port == SERVER_PORT ? DRIVER_PORT : SERVER_PORT] = true;
 }
+
+void event_send_last(uint32_t port) { event_send(port); }

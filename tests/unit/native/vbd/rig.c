@@ -38,6 +38,7 @@ void event_handle(uint32_t port, event_handler handler, void *context) {
 }
 void event_again(uint32_t port) { (void)port; }
 void event_send(uint32_t port) { (void)port; }
+void event_send_last(uint32_t port) { (void)port; }
 void event_timer_arm(struct event_timer *timer, uint64_t deadline) { timer->deadline = deadline; }
 void control_scan(void) {}
 uint64_t time_now(void) { return rig_time; }
