@@ -13,13 +13,14 @@ import socket
 import stat
 import tempfile
 import threading
+import time
 import unittest
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Callable, Iterator, Optional
 
 import initrd
 from launcher import build, minimal
-from launcher.nets import NO_CARD, Net
+from launcher.nets import NO_CARD, OPEN, Net
 from tests.support import DEBIAN_KERNELS, Session, boot, package, system
 
 CLOUD = DEBIAN_KERNELS["6.1_cloud"]
@@ -168,6 +169,22 @@ wait
 """
 
 
+RULES = """\
+mirror third-0 tcp dport 7
+drop tcp dport 81
+reject log tcp dport 82
+accept
+"""
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + TIMEOUT
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError("waited in vain")
+        time.sleep(0.2)
+
+
 def up(**addresses: str) -> str:
     return UP.format(addresses=" ".join(f"{card}={at}" for card, at in addresses.items()))
 
@@ -233,6 +250,39 @@ class Guests(unittest.TestCase):
             console.expect("^both are up$", 2 * TIMEOUT)
             console.expect("3 packets transmitted, 0 packets received", TIMEOUT)
             console.expect("^the end$", TIMEOUT)
+
+    def test_rules_drop_and_reject(self) -> None:
+        """Port 7 is open, 81 is silent, 82 answers that it is closed and is told in the log;
+        a third guest hears by a mirror what goes to port 7."""
+        left = up(eth0="10.7.0.1") + (
+            "until ping -c 1 -W 1 10.7.0.2; do :; done\n"
+            "until ping -c 1 -W 1 10.7.0.3; do :; done\n"
+            'until said=$(seq 200000 | nc 10.7.0.2 7) && [ -n "$said" ]; do sleep 0.2; done\n'
+            'echo "went $said"\n'
+            "for port in 81 82; do nc -w 5 10.7.0.2 $port </dev/null; done\n"
+            "echo the end\n"
+        )
+        count = "cat /sys/class/net/eth0/statistics/rx_bytes"
+        third = up(eth0="10.7.0.3") + (
+            f"until [ $({count}) -gt 1000000 ]; do sleep 0.5; done; echo heard; sleep 1000\n"
+        )
+        scripts = {"left": left, "right": up(eth0="10.7.0.2") + ANSWER, "third": third}
+        with folder() as where:
+            rules = where / "test.rules"
+            rules.write_text(RULES)
+            vifs = [vif("left", 0, "10.7.0.1"), vif("third", 0, "10.7.0.3"),
+                    vif("right", 0, "10.7.0.2").replace(
+                        f'rules = "{OPEN}"',
+                        f'rules = {{ in = "{rules}", out = "{OPEN}" }}')]
+            with guests(scripts, *vifs) as console:
+                console.expect(f"went {DIGEST}", TIMEOUT)
+                console.expect("nc: .*timed out", TIMEOUT)
+                console.expect("nc: .*[Cc]onnection refused", TIMEOUT)
+                console.expect("^the end$", TIMEOUT)
+                assert console.log is not None
+                log = console.log
+                wait_for(lambda: ":82," in log.read_text(errors="replace"))
+                wait_for(lambda: "third: heard" in log.read_text(errors="replace"))
 
 
 if __name__ == "__main__":
