@@ -160,7 +160,7 @@ static void advance(struct fw_state *entry, const struct packet *packet, uint32_
 		sender->limit = end;
 	}
 	if (!(packet->tcp_flags & PACKET_ACK)) return;
-	limit = packet->tcp_ack + (size ? size : 1);
+	limit = packet->tcp_ack + size;
 	if (before(receiver->limit, limit)) receiver->limit = limit;
 }
 

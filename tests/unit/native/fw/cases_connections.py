@@ -95,6 +95,11 @@ def _windows(t: Table) -> None:
            out(mine("A", 1001 + 65000, 5001)), **BOTH)
     t.case("tcp: closed window probed", *OPENED, out(mine("PA", 1001, 5001, bytes(8192))),
            into(yours("A", 5001, 9193, window=0)), out(mine("A", 9193, 5001, b"x")), **BOTH)
+    beyond = out(mine("PA", 1001, 5001, bytes(9192)))
+    t.case("tcp: begun within the window, ends beyond", *OPENED, beyond,
+           out(mine("A", 1001 + 9192, 5001)), bad(out, mine("A", 1001 + 9193, 5001)), **BOTH)
+    t.case("tcp: all of that again", *OPENED, beyond, out(mine("A", 1001, 5001)),
+           bad(out, mine("A", 1000, 5001)), **BOTH)
     wrap = 0xFFFFFFF0
     t.case("tcp: numbers that wrap", out(mine("S", wrap)), into(yours("SA", wrap, wrap + 1)),
            out(mine("PA", wrap + 1, wrap + 1, bytes(100))), into(yours("A", wrap + 1, wrap + 101)),
@@ -113,6 +118,10 @@ def _ends(t: Table) -> None:
     t.case("tcp: closed", *OPENED, *both, connections(1), **BOTH)
     t.case("tcp: half closed", *OPENED, *fin, into(yours("PA", 5001, 1002, b"still")),
            out(mine("A", 1002, 5006)), **BOTH)
+    t.case("tcp: half closed for 5 minutes", *OPENED, *fin, out(mine("A", 1002, 5001), at=399),
+           **BOTH)
+    t.case("tcp: half closed for longer", *OPENED, *fin, bad(out, mine("A", 1002, 5001), at=400),
+           **BOTH)
     t.case("tcp: closed, then opened", *OPENED, *both, out(mine("S", 90000), "accept", None, "new"),
            into(yours("SA", 7, 90001)), connections(1), **BOTH)
     t.case("tcp: closed, then opened from outside", *OPENED, *both,

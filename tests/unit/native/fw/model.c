@@ -83,8 +83,8 @@ static void learn(struct view *v, const struct event *e) {
 		v->window[other] += end - v->limit[me];
 		v->limit[me] = end;
 	}
-	if (e->frame.flags & ACK && e->frame.ack + (window ? window : 1) > v->limit[other])
-		v->limit[other] = e->frame.ack + (window ? window : 1);
+	if (e->frame.flags & ACK && e->frame.ack + window > v->limit[other])
+		v->limit[other] = e->frame.ack + window;
 }
 
 static struct view look(const struct story *s) {
