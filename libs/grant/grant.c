@@ -5,6 +5,8 @@
 #include "proto/xen/grant.h"
 #include "proto/xen/xen.h"
 
+#define BATCH 32U
+
 static int status_errno(int status) {
 	switch (status) {
 	case GNTST_okay: return 0;
@@ -65,15 +67,28 @@ static int map(struct grant_mapping *mapping, uint16_t domid, const uint32_t *re
 	return 0;
 }
 
+/* Many pages, as of a lifeboat: in batches. */
 int grant_map_for_life(void **at, uint16_t domid, uint32_t ref, uint32_t pages) {
+	struct gnttab_map_grant_ref ops[BATCH];
 	uint8_t *first = window_take(pages);
-	uint32_t handle;
 	int error = 0;
 
 	*at = first;
 	if (!first) return -XEN_ENOMEM;
-	for (uint32_t i = 0; i < pages && !error; i++)
-		error = map_page(first + i * PAGE_SIZE, domid, ref + i, 0, &handle);
+	for (uint32_t done = 0; done < pages && !error; done += BATCH) {
+		uint32_t count = MIN(pages - done, BATCH);
+
+		for (uint32_t i = 0; i < count; i++)
+			ops[i] = (struct gnttab_map_grant_ref){
+				.host_addr = (uintptr_t)first + (done + i) * PAGE_SIZE,
+				.flags = GNTMAP_host_map,
+				.ref = ref + done + i,
+				.dom = domid,
+			};
+		error = (int)hypercall4(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref,
+					(uintptr_t)ops, count, 0);
+		for (uint32_t i = 0; i < count && !error; i++) error = status_errno(ops[i].status);
+	}
 	return error;
 }
 
