@@ -84,6 +84,8 @@ class Peer:
         self.listener = listener
         self.frames = 0
         self.cut = 0  # TCP packets that came
+        self.reading = threading.Event()
+        self.reading.set()
         self.pieces = Pieces()
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -95,6 +97,7 @@ class Peer:
                 while len(head := stream.read(4)) == 4:
                     frame = stream.read(struct.unpack(">I", head)[0])
                     self.frames += 1
+                    self.reading.wait()
                     for answer in self.answers(frame):
                         wire.sendall(struct.pack(">I", len(answer)) + answer)
 

@@ -180,6 +180,22 @@ class VirtioNet(Drivers):
     def test_link(self) -> None:
         self.notices_the_link("virtio-net-pci")
 
+    def test_packets_that_stay(self) -> None:
+        """The peer does not read for a while: the card is reset, and goes on afterwards."""
+
+        def meanwhile(_: Session, log: str) -> None:
+            if "netcheck: read again" in log:
+                other.reading.set()
+            elif "netcheck: stop reading" in log:
+                other.reading.clear()
+
+        with peer() as (other, wire):
+            log = run("virtio_net", self.DEVICE, "stall=1", *wire, "-device",
+                      "virtio-net-pci,netdev=n0", meanwhile=meanwhile)
+            other.reading.set()
+        self.passes(log, self.CHECKS + 1)
+        self.assertIn("driver: a packet does not leave, or the card has failed", log)
+
     def test_legacy_device_is_refused(self) -> None:
         with peer() as (_, wire):
             log = run("virtio_net", self.DEVICE, "", *wire, "-device",

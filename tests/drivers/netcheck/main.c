@@ -11,6 +11,7 @@
  *            kills=N     under load the domain `driver` is killed so often
  *                        (needs a control connection)
  *            down=1      the link goes down and comes up again, when the log says so
+ *            stall=1     the peer stops reading and reads again, when the log says so
  */
 #include "frames.h"
 #include "io.h"
@@ -512,6 +513,27 @@ static const char *link_changes(void) {
 	return run_load(200, mixed_length, NULL);
 }
 
+/* --- a wire that takes nothing --- */
+
+/* Nobody reads: packets stay in the card, until the driver has had enough of it. */
+static const char *stall(void) {
+	uint64_t before = io.page->counters.resets, end = time_now() + LIMIT;
+
+	log_print("stop reading");
+	while (io.page->counters.resets == before && time_now() < end) {
+		for (uint32_t n = 0; n < IO_FRAMES && net_server_is_up(&io); n++) {
+			if (io_is_busy(n)) continue;
+			frame_echo(io_frame(n), io.mac, 0, IO_FRAME);
+			io_send_bytes(n, IO_FRAME);
+		}
+		io_publish();
+		io_pump(time_now() + AGAIN);
+	}
+	log_print("read again");
+	if (io.page->counters.resets == before) return "the card was not reset";
+	return run_load(200, mixed_length, NULL);
+}
+
 /* --- all of it --- */
 
 static uint32_t passed, failed;
@@ -548,6 +570,7 @@ static void run_checks(void) {
 		report("deaths", deaths());
 	}
 	if (rt_argument("down", text, sizeof(text))) report("link", link_changes());
+	if (rt_argument("stall", text, sizeof(text))) report("stall", stall());
 }
 
 void native_main(void) {
