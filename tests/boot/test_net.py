@@ -121,7 +121,8 @@ class Kernels(unittest.TestCase):
     def talks(self, name: str, model: str, *options: str) -> str:
         kernel = DEBIAN_KERNELS[name]
         with folder() as where, Host() as host:
-            path = ramdisk(where, {"talk": TALK_TO_HOST.format(port=host.port, errors=ERRORS)}, kernel)
+            script = TALK_TO_HOST.format(port=host.port, errors=ERRORS)
+            path = ramdisk(where, {"talk": script}, kernel)
             booted = boot(
                 package(kernel), "--vif", f"driver={model},{host.netdev()}", *options,
                 initrd=path, timeout=TIMEOUT,
@@ -159,6 +160,7 @@ class Kernels(unittest.TestCase):
 UP = """\
 ip link set lo up
 for at in {addresses}; do
+    until [ -e "/sys/class/net/${{at%%=*}}" ]; do sleep 0.2; done
     ip addr add "${{at#*=}}/24" dev "${{at%%=*}}"
     ip link set "${{at%%=*}}" up
 done
