@@ -34,7 +34,7 @@ struct entry {
 	struct vcpu *vcpu; /* NULL: it has left */
 	u64 budget;
 	s64 left;  /* ns, in round `round` */
-	u64 round; /* older than the plan's, or with PLAN_ONCE the frame's: all is left */
+	u64 round; /* older than the plan's, or with PLAN_ONCE its frame: all is left */
 	u64 frames;
 	u32 flags;
 };
@@ -57,8 +57,8 @@ struct plan {
 	struct vcpu *running; /* whom the CPU executes; NULL: idle */
 	struct set *ready, *spent;
 	u64 round;
-	u64 frame_round, frame_end; /* of the present frame: its first round, when it ends */
-	u32 frame;
+	u64 frames, frame_end; /* that have begun; when the present one ends */
+	u32 frame;             /* its number in the table */
 	struct table *table;
 	struct table *staging; /* the next plan, while it is being committed */
 	struct entry guard;    /* the first of each plan to come, if any; by tree_lock */
@@ -97,8 +97,10 @@ static bool set_only(const struct set *s, u32 i) {
 }
 
 static s64 *budget_left(struct plan *p, struct entry *e) {
-	if (e->round < (e->flags & PLAN_ONCE ? p->frame_round : p->round)) {
-		e->round = p->round;
+	u64 round = e->flags & PLAN_ONCE ? p->frames : p->round;
+
+	if (e->round < round) {
+		e->round = round;
 		e->left = (s64)e->budget;
 	}
 	return &e->left;
@@ -210,7 +212,7 @@ static void plan_charge(struct plan *p, u64 now) REQUIRES(p->lock) {
 	p->cpu->slice_start = now;
 }
 
-/* Which frame it is; when one begins, every budget is whole and others may run. */
+/* Which frame it is; when one begins, other entries may run, and those with PLAN_ONCE again. */
 static void plan_frame(struct plan *p, u64 now) REQUIRES(p->lock) {
 	const struct table *t = p->table;
 	u64 into;
@@ -219,7 +221,7 @@ static void plan_frame(struct plan *p, u64 now) REQUIRES(p->lock) {
 	into = (now - t->epoch) % t->ends[t->frame_count - 1];
 	for (p->frame = 0; into >= t->ends[p->frame]; p->frame++) continue;
 	p->frame_end = now - into + t->ends[p->frame];
-	p->frame_round = ++p->round;
+	p->frames++;
 	for (u32 i = 0; i < t->count; i++)
 		if (t->entries[i].vcpu) plan_place(p, t->entries[i].vcpu);
 }
@@ -393,7 +395,7 @@ static void plan_exchange(struct plan *p) REQUIRES(p->lock) {
 	p->sets[0] = p->sets[1] = (struct set){0};
 	p->frame = 0;
 	p->frame_end = p->table->frame_count ? 0 : ~0UL;
-	p->frame_round = ++p->round;
+	p->frames++;
 	for (u32 i = 0; i < p->table->count; i++) plan_enter(p, i);
 	for (u32 i = 0; i < old->count; i++) {
 		struct vcpu *v = old->entries[i].vcpu;

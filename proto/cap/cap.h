@@ -267,9 +267,8 @@ struct domain_vcpu {
  * left runs. When only spent ones are left, all budgets are whole again: a round.
  *
  * A plan may be cut into frames that follow one another for ever by the clock, each
- * with a length. An entry runs only in the frames that its mask names, and at a
- * frame's beginning every budget is whole. An entry with PLAN_ONCE has its budget
- * once in a frame: a round does not refill it.
+ * with a length. An entry runs only in the frames that its mask names. One with PLAN_ONCE
+ * has its budget once in a frame: a round does not refill it, the next frame does.
  */
 #define PLAN_COMMIT     0x31
 #define PLAN_MAX        4096

@@ -25,6 +25,7 @@
 #define WINDOW      MILLISECONDS(50) /* of caps */
 #define BOTH_FRAMES 3U
 #define NEXT_FRAME  2U
+#define MOST_BEHIND 4 /* slices that one gets at once for being behind */
 
 static uint64_t allowance;                              /* ns */
 static uint64_t rounds[SCHED_CPUS], window[SCHED_CPUS]; /* at the last plan; window 0: no limits */
@@ -102,10 +103,13 @@ int64_t bvt_svt(uint32_t cpu) { return svt[cpu]; }
 
 /* --- The plan --- */
 
+/* At the same time, who sleeps stands first: when it wakes it is not behind. */
 static bool before(const struct sched_vcpu *a, const struct sched_vcpu *b) {
 	int64_t x = effective(a), y = effective(b);
 
-	return x != y ? x < y : a < b;
+	if (x != y) return x < y;
+	if (sched_is_runnable(a) != sched_is_runnable(b)) return sched_is_runnable(b);
+	return a < b;
 }
 
 static uint16_t order[SCHED_MAX];
@@ -121,27 +125,45 @@ static uint32_t sorted(uint32_t cpu) {
 	return n;
 }
 
-/* The last's effective virtual time is where all are to arrive. */
-static void add(struct sched_vcpu *v, int64_t last, uint32_t *limited) {
-	uint64_t slice = v->given.slice_us ? v->given.slice_us * 1000UL : allowance;
-	int64_t behind = MIN(last - effective(v), (int64_t)(4 * slice));
-	uint64_t budget = to_real(v, behind + (int64_t)slice), left = budget, mask = BOTH_FRAMES;
+/* The allowance in virtual time: such that the slices of those that can run are it on average. */
+static int64_t slice_of_all(uint32_t n) {
+	uint64_t weights = 0, count = 0;
 
-	if (v->given.warp_limit_us && warped(v))
+	for (uint32_t i = 0; i < n; i++) {
+		const struct sched_vcpu *v = &sched_vcpus[order[i]];
+
+		if (!sched_is_runnable(v)) continue;
+		weights += v->given.weight;
+		count++;
+	}
+	return (int64_t)(weights ? allowance * CONTROL_WEIGHT * count / weights : allowance);
+}
+
+/* It may run until it is level with the last one, and a slice more. */
+static void add(struct sched_vcpu *v, int64_t last, int64_t slice, bool *limited) {
+	uint64_t budget, left, mask = BOTH_FRAMES;
+
+	if (v->given.slice_us) slice = to_virtual(v, v->given.slice_us * 1000UL);
+	budget = left = to_real(v, MIN(last - effective(v), MOST_BEHIND * slice) + slice);
+	if (v->given.warp_limit_us && warped(v)) {
 		left = v->given.warp_limit_us * 1000UL - (uint64_t)v->own[BVT_WARPED];
+		*limited = true;
+	}
 	if (v->given.cap) {
 		uint64_t most = WINDOW / 1000 * v->given.cap, used = (uint64_t)v->own[BVT_USED];
 
 		left = MIN(left, most > used ? most - used : 0);
-		if (left < PLAN_BUDGET_MIN) mask = NEXT_FRAME;
+		if (left < PLAN_BUDGET_MIN) left = most, mask = NEXT_FRAME;
+		*limited = true;
 	}
-	*limited += v->given.cap || (v->given.warp_limit_us && v->given.warp_us);
-	sched_add(v, MIN(budget, left), mask, v->given.cap || left < budget ? PLAN_ONCE : 0);
+	sched_add(v, MIN(budget, left), mask, left < budget ? PLAN_ONCE : 0);
 }
 
 static void plan_cpu(uint32_t cpu) {
 	static const uint64_t frames[2] = {WINDOW, WINDOW};
-	uint32_t n = sorted(cpu), limited = 0;
+	uint32_t n = sorted(cpu);
+	int64_t slice = slice_of_all(n);
+	bool limited = false;
 	int64_t last = n ? effective(&sched_vcpus[order[n - 1]]) : 0;
 
 	sched_begin(cpu);
@@ -152,7 +174,7 @@ static void plan_cpu(uint32_t cpu) {
 			sched_add(v, v->given.slice_us ? v->given.slice_us * 1000UL : 2 * allowance,
 				  BOTH_FRAMES, 0);
 	}
-	for (uint32_t i = 0; i < n; i++) add(&sched_vcpus[order[i]], last, &limited);
+	for (uint32_t i = 0; i < n; i++) add(&sched_vcpus[order[i]], last, slice, &limited);
 	if (limited) sched_frames(frames, 2, sched_now() / WINDOW * WINDOW);
 	sched_commit(n ? PLAN_NOTIFY_SPENT : 0);
 	rounds[cpu] = sched_rounds(cpu);

@@ -24,8 +24,10 @@
 #include "libs/rt/time.h"
 #include "libs/sched/sched.h"
 
-#define RESERVE    50 /* thousandths of a CPU */
-#define BACKGROUND MILLISECONDS(10)
+#define RESERVE     50 /* thousandths of a CPU */
+#define BACKGROUND  MILLISECONDS(10)
+#define BOTH_FRAMES 3U
+#define NEXT_FRAME  2U
 
 /* sched_vcpu.own: */
 enum {
@@ -73,9 +75,11 @@ static void refuse(struct sched_vcpu *v, const char *why, uint64_t left) {
 
 static void admit(struct sched_vcpu *v) {
 	const uint64_t all = (1000 - RESERVE) * 1000UL;
-	uint32_t cpu = best_cpu(v);
+	uint32_t before = (uint32_t)v->own[ADMITTED], cpu = before ? before - 1 : best_cpu(v);
 	uint64_t left = cpu == SCHED_NOWHERE || used[cpu] >= all ? 0 : all - used[cpu];
 
+	v->own[ADMITTED] = 0;
+	if (!v->given.period_us) return;
 	if (!is_valid(v)) {
 		refuse(v, "its budget is longer than its period, or one of them cannot be kept",
 		       left);
@@ -84,20 +88,23 @@ static void admit(struct sched_vcpu *v) {
 	} else {
 		used[cpu] += share(v);
 		v->own[ADMITTED] = cpu + 1;
+		if (before) return;
 		v->own[PERIOD_START] = (int64_t)sched_now();
 		v->own[SEEN] = (int64_t)v->ran;
 	}
 }
 
-/* Those that are still there keep their places; new ones come in the order of importance. */
+/* Those that have a promise keep it and their places; then come new ones, by importance. */
 static void admit_all(void) {
+	static bool had[SCHED_MAX];
+
 	memset(used, 0, sizeof(used));
+	for (uint32_t i = 0; i < sched_count; i++) {
+		had[i] = sched_vcpus[i].own[ADMITTED] != 0;
+		if (had[i]) admit(&sched_vcpus[i]);
+	}
 	for (uint32_t i = 0; i < sched_count; i++)
-		if (sched_vcpus[i].own[ADMITTED])
-			used[sched_vcpus[i].own[ADMITTED] - 1] += share(&sched_vcpus[i]);
-	for (uint32_t i = 0; i < sched_count; i++)
-		if (sched_vcpus[i].given.period_us && !sched_vcpus[i].own[ADMITTED])
-			admit(&sched_vcpus[i]);
+		if (!had[i]) admit(&sched_vcpus[i]);
 }
 
 /* --- Plans --- */
@@ -146,7 +153,10 @@ static void add_reserved(uint32_t cpu, uint64_t *next) {
 		uint64_t left = left_of(v);
 
 		*next = MIN(*next, deadline(v));
-		sched_add(v, left, left < PLAN_BUDGET_MIN ? 2 : 3, PLAN_ONCE);
+		if (left < PLAN_BUDGET_MIN)
+			sched_add(v, v->given.budget_us * 1000UL, NEXT_FRAME, PLAN_ONCE);
+		else
+			sched_add(v, left, BOTH_FRAMES, PLAN_ONCE);
 	}
 }
 
@@ -160,9 +170,9 @@ static void add_others(uint32_t cpu, bool guests) {
 
 		if (home != cpu || sched_is_guest(v) != guests) continue;
 		if (v->given.cap)
-			sched_add(v, BACKGROUND / 1000 * v->given.cap, 3, PLAN_ONCE);
+			sched_add(v, BACKGROUND / 1000 * v->given.cap, BOTH_FRAMES, PLAN_ONCE);
 		else
-			sched_add(v, own, 3, 0);
+			sched_add(v, own, BOTH_FRAMES, 0);
 	}
 }
 

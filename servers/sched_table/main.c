@@ -40,6 +40,8 @@ static bool parse(const char *text) {
 static void start(void) {
 	char text[200];
 
+	window_count = 0;
+	epoch = sched_back_now();
 	if (!rt_argument("windows", text, sizeof(text)) || !parse(text))
 		rt_panic("windows=: expected lengths in microseconds, with commas between them");
 	shortest = windows[0];
@@ -81,7 +83,6 @@ static void plan_cpu(uint32_t cpu) {
 }
 
 static void plan(void) {
-	if (!epoch) epoch = sched_now();
 	for (uint32_t cpu = 0; sched_changed && cpu < sched_cpu_count; cpu++) plan_cpu(cpu);
 }
 

@@ -172,7 +172,7 @@ static bool in_set(const struct set *s, u32 i) { return s->words[i / 64] >> (i %
 /* Its frame is now, and if it has its budget once in it, some is left. */
 static bool may_run(const struct plan *p, const struct vcpu *v) {
 	const struct entry *e = &p->table->entries[v->plan_index];
-	bool whole = e->round < p->frame_round;
+	bool whole = e->round < p->frames;
 
 	return (e->frames >> p->frame & 1) && (!(e->flags & PLAN_ONCE) || whole || e->left > 0);
 }

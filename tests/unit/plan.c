@@ -399,6 +399,7 @@ static void test_once(void) {
 	pass(100 * MS);
 	CHECK(ran(a) == 60 * MS);
 	/* Without frames once in a plan. */
+	vcpu_wake(first(b), BLOCK_EVENT);
 	CHECK(commit_call(e, 2, 0, 0) == 0);
 	go();
 	pass(100 * MS);

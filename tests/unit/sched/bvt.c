@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Borrowed Virtual Time in the simulator: shares, warps and their limits, caps, waking. */
+#include "sim.h"
+
+static uint64_t ran[SIM_DOMAINS + 1];
+
+static void note(unsigned count) {
+	for (unsigned i = 1; i <= count; i++) ran[i] = sim_ran(i);
+}
+
+static uint64_t since(unsigned domain) { return sim_ran(domain) - ran[domain]; }
+
+/* Hogs of random weights: the error of each share, of all time, is at most 1 % after 100 slices. */
+static void test_weights(void) {
+	for (unsigned round = 0; round < 40; round++) {
+		struct sim_parameters p[10] = {0};
+		unsigned count = 2 + sim_noise() % 9;
+		uint64_t sum = 0, time;
+
+		sim_start(count);
+		for (unsigned i = 0; i < count; i++) {
+			p[i].weight = 64 + sim_noise() % 961;
+			sum += p[i].weight;
+			sim_behave(i + 1, SIM_HOG, false);
+		}
+		sim_policy_start("allowance=5000", p, count);
+		time = 100 * 5 * SIM_MS * count;
+		note(count);
+		sim_policy_run(time);
+		for (unsigned i = 1; i <= count; i++) {
+			double share = (double)since(i) / (double)time;
+			double fair = (double)p[i - 1].weight / (double)sum;
+
+			if (share > fair + 0.01 || share < fair - 0.01)
+				printf("# %u of %u: %.4f, not %.4f\n", i, count, share, fair);
+			SIM_CHECK(share <= fair + 0.01 && share >= fair - 0.01);
+		}
+	}
+}
+
+/* Those that sleep now and then take nothing from the others' shares of the rest. */
+static void test_sleepers(void) {
+	struct sim_parameters p[4] = {
+		{.weight = 256}, {.weight = 512}, {.weight = 256}, {.weight = 256}};
+	uint64_t rest;
+
+	sim_start(4);
+	sim_behave(1, SIM_HOG, false);
+	sim_behave(2, SIM_HOG, false);
+	sim_behave(3, SIM_MS / 2, 10 * SIM_MS, true);
+	sim_behave(4, 2 * SIM_MS, 30 * SIM_MS, true);
+	sim_policy_start("", p, 4);
+	sim_policy_run(100 * SIM_MS);
+	note(4);
+	(void)sim_longest_wait(3);
+	sim_policy_run(4000 * SIM_MS);
+	rest = since(1) + since(2);
+	SIM_CHECK(since(2) * 100 > rest * 65 && since(2) * 100 < rest * 68);
+	/* Whoever is behind runs when it wakes; at most a slice of each of the others is before it.
+	 */
+	SIM_CHECK(sim_longest_wait(3) <= 20 * SIM_MS);
+	SIM_CHECK(since(3) > 4000 * SIM_MS / 50);
+	/* With a warp it is before all others. */
+	p[2].warp_us = 30000;
+	sim_policy_set(p, 4);
+	sim_policy_run(100 * SIM_MS);
+	(void)sim_longest_wait(3);
+	sim_policy_run(4000 * SIM_MS);
+	SIM_CHECK(sim_longest_wait(3) == 0);
+}
+
+/* A warp is lent, not given: the share is the same, the limit holds. */
+static void test_warp(void) {
+	struct sim_parameters p[3] = {
+		{.warp_us = 50000, .warp_limit_us = 3000, .unwarp_us = 20000}};
+
+	sim_start(3);
+	for (unsigned i = 1; i <= 3; i++) sim_behave(i, SIM_HOG, false);
+	sim_policy_start("allowance=5000", p, 3);
+	sim_policy_run(200 * SIM_MS);
+	note(3);
+	sim_policy_run(3000 * SIM_MS);
+	for (unsigned i = 1; i <= 3; i++)
+		SIM_CHECK(since(i) > 980 * SIM_MS && since(i) < 1020 * SIM_MS);
+}
+
+/* However often it wakes, it runs no more than its limit before others get the CPU. */
+static void test_warp_limit(void) {
+	struct sim_parameters p[2] = {
+		{.warp_us = 500000, .warp_limit_us = 2000, .unwarp_us = 30000}};
+	uint64_t before;
+
+	sim_start(2);
+	sim_behave(1, SIM_HOG, false);
+	sim_behave(2, SIM_HOG, false);
+	sim_policy_start("allowance=1000", p, 2);
+	for (unsigned i = 0; i < 100; i++) {
+		before = sim_ran(1);
+		sim_policy_run(30 * SIM_MS);
+		/* Half of it, and what it may borrow. */
+		SIM_CHECK(sim_ran(1) - before <= 15 * SIM_MS + 2 * SIM_MS + 2 * SIM_MS);
+	}
+}
+
+static void test_caps(void) {
+	struct sim_parameters p[3] = {{.cap = 300}, {.cap = 100}, {0}};
+
+	sim_start(3);
+	for (unsigned i = 1; i <= 3; i++) sim_behave(i, SIM_HOG, false);
+	sim_policy_start("", p, 3);
+	sim_policy_run(100 * SIM_MS);
+	note(3);
+	sim_policy_run(2000 * SIM_MS);
+	SIM_CHECK(since(1) > 580 * SIM_MS && since(1) < 606 * SIM_MS);
+	SIM_CHECK(since(2) > 190 * SIM_MS && since(2) < 206 * SIM_MS);
+	SIM_CHECK(since(1) + since(2) + since(3) == 2000 * SIM_MS);
+	/* Alone: the rest is nobody's. */
+	sim_policy_set(p, 1);
+	note(1);
+	sim_policy_run(2000 * SIM_MS);
+	SIM_CHECK(since(1) > 580 * SIM_MS && since(1) < 610 * SIM_MS);
+}
+
+/* The policy is dead: the last plan goes on, and everyone gets something. */
+static void test_death(void) {
+	struct sim_parameters p[4] = {{.weight = 512},
+				      {.cap = 200},
+				      {0},
+				      {.warp_us = 5000, .warp_limit_us = 1000, .unwarp_us = 1000}};
+
+	sim_start(4);
+	for (unsigned i = 1; i <= 4; i++) sim_behave(i, SIM_HOG, false);
+	sim_policy_start("", p, 4);
+	sim_policy_run(137 * SIM_MS);
+	note(4);
+	sim_run(1000 * SIM_MS, NULL, NULL);
+	for (unsigned i = 1; i <= 4; i++) SIM_CHECK(since(i) > 5 * SIM_MS);
+}
+
+int main(void) {
+	static const struct sim_test tests[] = {
+		{"shares are the weights'", test_weights},
+		{"sleepers wake at once", test_sleepers},
+		{"a warp is lent", test_warp},
+		{"a warp has limits", test_warp_limit},
+		{"caps hold", test_caps},
+		{"nobody starves without the policy", test_death},
+	};
+
+	return SIM_RUN("sched_bvt", tests);
+}
