@@ -33,12 +33,15 @@ static inline uint16_t tags_take(struct net_tags *tags) {
 	return tag;
 }
 
-/* False: it is not out. */
-static inline bool tags_give(struct net_tags *tags, uint32_t tag, uint32_t limit) {
+/* It is not out any more, and is not free yet. False: it is not out. */
+static inline bool tags_back(struct net_tags *tags, uint32_t tag, uint32_t limit) {
 	if (tag >= limit || !(tags->out[tag / 64] >> tag % 64 & 1)) return false;
 	tags->out[tag / 64] &= ~(1ULL << tag % 64);
-	tags->free[tags->free_count++] = (uint16_t)tag;
 	return true;
+}
+
+static inline void tags_free(struct net_tags *tags, uint16_t tag) {
+	tags->free[tags->free_count++] = tag;
 }
 
 static void forget_all(struct net_server *server) {
@@ -251,10 +254,11 @@ static bool collect_sent(struct net_server *server) {
 		struct net_tx_done done;
 
 		net_copy(&done, &server->done[server->sent++ & (NET_TX_TAGS - 1)]);
-		if (!tags_give(&server->tx_tags, done.tag, NET_TX_TAGS)) {
+		if (!tags_back(&server->tx_tags, done.tag, NET_TX_TAGS)) {
 			server->bad_tags++;
 			continue;
 		}
+		tags_free(&server->tx_tags, done.tag);
 		if (done.status > NET_STATUS_RESET) {
 			server->bad_status++;
 			done.status = NET_STATUS_IO;
@@ -269,12 +273,18 @@ static void bad_entry(struct net_server *server) {
 	server->entry_bad = true;
 }
 
-/* The packet's last entry is there. */
+/*
+ * The packet's last entry is there. Until then none of its tags is free, or its first buffers
+ * would be mistaken for those that are posted meanwhile.
+ */
 static void deliver(struct net_server *server) {
 	struct net_rx *first = &server->entry[0];
 	uint32_t bytes = 0, count = server->entry_count;
 
-	for (uint32_t i = 0; i < count; i++) bytes += server->entry[i].length;
+	for (uint32_t i = 0; i < count; i++) {
+		bytes += server->entry[i].length;
+		tags_free(&server->rx_tags, server->entry[i].tag);
+	}
 	if (first->flags & NET_RX_CSUM_BLANK &&
 	    (uint32_t)first->csum_start + first->csum_offset + 2 > bytes)
 		bad_entry(server);
@@ -289,7 +299,7 @@ static void deliver(struct net_server *server) {
 static void take_entry(struct net_server *server, const struct net_rx *entry) {
 	bool more = entry->flags & NET_RX_MORE;
 
-	if (tags_give(&server->rx_tags, entry->tag, NET_RX_TAGS)) {
+	if (tags_back(&server->rx_tags, entry->tag, NET_RX_TAGS)) {
 		server->entry[server->entry_count++] = *entry;
 	} else {
 		server->bad_tags++;
