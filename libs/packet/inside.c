@@ -143,6 +143,7 @@ static bool inner_transport(struct cursor *c, struct packet_inner *inner, uint8_
 		/* Of queries only; an error about an answer or an error is none. */
 		if (at[0] != (family == 4 ? 8 : 128) && !(family == 4 && at[0] == 13)) return false;
 		inner->sport = cursor_u16(at + 4);
+		inner->dport = at[0];
 		inner->has_ports = true;
 		return true;
 	default: return true;

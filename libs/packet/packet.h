@@ -146,7 +146,7 @@ bool packet_dhcp(const struct packet *packet, struct packet_dhcp *dhcp);
 /* What an ICMP error says of the packet that it is about. */
 struct packet_inner {
 	uint8_t protocol;
-	bool has_ports; /* or an ICMP query: sport = its number, dport = 0 */
+	bool has_ports; /* or an ICMP query: sport is its number, dport its type */
 	union packet_address src, dst;
 	uint16_t sport, dport;
 };

@@ -50,6 +50,12 @@ static struct fw_state *find(struct fw *fw, const struct fw_key *key, uint64_t n
 	return NULL;
 }
 
+static bool is_question(const struct packet *packet) {
+	uint8_t type = (uint8_t)(packet->icmp >> 8);
+
+	return packet->family == 6 ? type == 128 : type == 8 || type == 13;
+}
+
 static void make_key(struct fw_key *key, uint32_t port, bool outward, const struct packet *packet) {
 	__builtin_memset(key, 0, sizeof(*key));
 	key->local = outward ? packet->src : packet->dst;
@@ -60,8 +66,9 @@ static void make_key(struct fw_key *key, uint32_t port, bool outward, const stru
 	key->family = packet->family;
 	if (packet->flags & PACKET_F_ECHO) {
 		key->lport = packet->icmp_id;
-		/* Echo and timestamp, asked with the same number, are two. */
+		/* With the same number: echo and timestamp are two, and so is who asks. */
 		key->rport = packet->family == 4 && packet->icmp >> 8 >= 13;
+		if (is_question(packet) != outward) key->rport |= 2;
 	} else if (packet->flags & PACKET_F_PORTS) {
 		key->lport = outward ? packet->sport : packet->dport;
 		key->rport = outward ? packet->dport : packet->sport;
@@ -83,6 +90,7 @@ static uint8_t related(struct fw *fw, const struct packet *packet, uint64_t now,
 	if (inner.protocol == PACKET_ICMP || inner.protocol == PACKET_ICMPV6) {
 		about.flags = PACKET_F_ECHO;
 		about.icmp_id = inner.sport;
+		about.icmp = (uint16_t)(inner.dport << 8);
 	} else if (inner.has_ports) {
 		about.flags = PACKET_F_PORTS;
 		about.sport = inner.sport;
@@ -95,12 +103,6 @@ static uint8_t related(struct fw *fw, const struct packet *packet, uint64_t now,
 static bool tracked(const struct packet *packet) {
 	if (!packet->family) return false;
 	return !(packet->flags & PACKET_F_ICMP) || packet->flags & (PACKET_F_ECHO | PACKET_F_ERROR);
-}
-
-static bool is_question(const struct packet *packet) {
-	uint8_t type = (uint8_t)(packet->icmp >> 8);
-
-	return packet->family == 6 ? type == 128 : type == 8 || type == 13;
 }
 
 static uint8_t find_any(const struct packet *packet, struct fw_track *track) {

@@ -173,7 +173,10 @@ def _others(t: Table) -> None:
            **TRACK)
     t.case("ping: answer to nothing", bad(into, icmp(0, src=TO, dst=IP)), connections(0), **TRACK)
     t.case("ping: answer from who asked", out(icmp()), bad(out, icmp(0)), **BOTH)
-    t.case("ping: asked both ways", out(icmp()), bad(into, icmp(8, src=TO, dst=IP)), **BOTH)
+    t.case("ping: asked both ways", out(icmp()), into(icmp(8, src=TO, dst=IP), "accept", None,
+                                                      "new"),
+           into(icmp(0, src=TO, dst=IP), "accept", None, "established"),
+           out(icmp(0), "accept", None, "established"), connections(2), **BOTH)
     t.case("ping: over ipv6", out(icmp6()), into(icmp6(129, src=TO6, dst=IP6)), **TRACK)
     t.case("ping: timestamps are apart", out(icmp(13)), bad(into, icmp(0, src=TO, dst=IP)),
            into(icmp(14, src=TO, dst=IP)), **TRACK)

@@ -187,7 +187,12 @@ static struct story like(const struct said *f) {
 	memcpy(f->outward ? s.remote : s.local, f->dst, 16);
 	s.lport = f->outward ? a : b;
 	s.rport = f->outward ? b : a;
-	if (f->protocol == 1 || f->protocol == 58) s.lport = f->id;
+	if (f->protocol == 1 || f->protocol == 58) {
+		bool question = f->family == 6 ? f->type == 128 : f->type == 8;
+
+		s.lport = f->id;
+		s.rport = question == f->outward; /* the VIF asks */
+	}
 	return s;
 }
 
