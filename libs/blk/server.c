@@ -183,8 +183,12 @@ static bool settle(struct blk_server *server) {
 		store(&request->cons_event, server->produced - (BLK_WORDS - server->short_of));
 	server->published = server->produced;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (passed(server->produced, published, load(&request->prod_event)))
-		event_send_last(server->port);
+	if (passed(server->produced, published, load(&request->prod_event))) {
+		if (server->in_loop)
+			event_send_last(server->port);
+		else
+			event_send(server->port);
+	}
 	if (server->short_of && (!look_at_consumed(server) || has_room(server))) return true;
 	return load(&completion->prod) != server->completed;
 }

@@ -46,6 +46,7 @@ struct blk_server {
 	const struct blk_completion *completions; /* shared */
 	uint64_t (*words)[2];                     /* shared: the request ring */
 	uint32_t port;
+	bool in_loop;                 /* the event loop follows: events go by event_send_last() */
 	uint32_t state;               /* BLK_SERVER_* */
 	uint32_t wanted;              /* the session, as last asked for */
 	uint32_t driver;              /* incarnation + 1 of the driver it was asked of */

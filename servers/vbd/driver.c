@@ -90,6 +90,7 @@ const char *driver_open(struct driver *driver, const struct native_connection *c
 		 SCAN_PAGES);
 	if (blk_server_attach(&driver->blk, connection, &ops, driver))
 		return "its pages can't be mapped";
+	driver->blk.in_loop = true;
 	blk_server_work(&driver->blk);
 	return NULL;
 }
