@@ -106,10 +106,11 @@ def compile_here(text: str, files: tuple[tuple[str, str], ...] = ()) -> binary.C
 class Config:
     """A switch's configuration, read as the switch does."""
 
-    def __init__(self, compiled: binary.Compiled):
+    def __init__(self, compiled: binary.Compiled, number: int = 0):
         offset, count = struct.unpack_from("<II", compiled.data, 56)
-        assert count == 1
-        self.domain, at, size, _ = binary.BLOB.unpack_from(compiled.data, offset)
+        assert number < count
+        self.domain, at, size, _ = binary.BLOB.unpack_from(
+            compiled.data, offset + number * binary.BLOB.size)
         self.data = compiled.data[at : at + size]
         self.header = switchconfig.HEADER.unpack_from(self.data)
         self.networks = self.array(3, switchconfig.NETWORK)
@@ -151,6 +152,31 @@ class Networks(unittest.TestCase):
             (numbers["netctl"], 4, 7, 33, 5), (numbers["xenbus"], 2, 4, 1, binary.XENBUS_VIF),
         ):
             self.assertIn(expected, found)
+
+    def test_two_switches(self) -> None:
+        """Each has its own networks and ports, and the guests that have VIFs there."""
+        text = NETWORKS.replace("[network.lan]", '[network.lan]\nserver = "switch"')
+        text = text.replace("[network.back]", '[network.back]\nserver = "switch2"')
+        compiled = compile_here(text + """
+[domain.switch2]
+serves = ["vif"]
+lifeboat = "8M"
+[connection.xenbus2]
+protocol = "xenbus"
+server = "store"
+client = "switch2"
+""")
+        one, two = Config(compiled), Config(compiled, 1)
+        self.assertEqual([set(config.ports) for config in (one, two)],
+                         [{"one", "nic0", "nic1"}, {"two", "three"}])
+        self.assertEqual((one.header[11], two.header[11]), (1000, 4096))
+        self.assertEqual([two.text(found[0]) for found in two.rulesets], ["a.rules", "b.rules"])
+        offset, count = struct.unpack_from("<II", compiled.data, 40)
+        found = [binary.CONNECTION.unpack_from(compiled.data, offset + n * 32)
+                 for n in range(count)]
+        self.assertEqual([record[2:4] for record in found
+                          if record[1] == schema.PROTOCOLS["vif"]],
+                         [(one.domain, 8), (two.domain, 8), (two.domain, 9)])
 
     def test_header_and_networks(self) -> None:
         header = self.config.header
