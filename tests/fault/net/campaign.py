@@ -37,7 +37,7 @@ SOURCE = Path(__file__).parent / "talk.c"
 VICTIMS = ("switch", "nic0", "nic1", "all")
 # A death at a time is what the default budget is made for; this is one every some milliseconds.
 BUDGET = 'restart = { limit = 100000, window = "1ms", backoff = "0ms" }'
-START_MS, START_ALONE_MS = 8000, 6000  # when the guests have been at work for some time
+START_MS, START_ALONE_MS = 9000, 6000  # when the guests have been at work for some time
 SLICE = "1ms"  # two guests at work: a death should not be felt longer because the other's turn is
 SHORTEST = 700_000  # gaps that talk.c tells
 

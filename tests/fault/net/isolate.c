@@ -3,11 +3,11 @@
  * Three guests on one network, of which one floods; how its neighbours fare.
  *
  *   isolate answer                            TCP sink and UDP echo
- *   isolate measure ADDRESS BEGIN SLOT        of the one that answers
- *   isolate flood OWN ADDRESS BEGIN SLOT      the noisy one
+ *   isolate measure ADDRESS NOISY SLOT        of the one that answers
+ *   isolate flood OWN ADDRESS SLOT            the noisy one
  *
- * Time goes in slots of the time-stamp counter from BEGIN on, so that all three know what is
- * on: in slot 0 the noisy guest is silent and round trips are measured; in slot 1 it
+ * Time goes in slots of the time-stamp counter. The one that measures says when the first
+ * begins: in slot 0 the noisy guest is silent and round trips are measured; in slot 1 it
  * sends as its neighbour does, and the neighbour's throughput is the fair one; then
  * two slots for each kind of flood, round trips in the first, throughput in the second.
  */
@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #define PORT      5001
+#define BEGINS    5002
 #define CLOSED    5009
 #define CHUNK     65536U
 #define FRAME     60U /* and four bytes of checksum make 64 */
@@ -149,7 +150,34 @@ static uint64_t stream(const char *address, uint64_t end) {
 	return bytes;
 }
 
-static int measure(const char *address) {
+/* Tell the noisy one when to begin, until it says that it knows. */
+static void agree(const char *noisy) {
+	struct sockaddr_in at = peer_at(noisy, BEGINS);
+	struct timeval patience = {0, 100000};
+	int s = socket(AF_INET, SOCK_DGRAM, 0);
+
+	setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	connect(s, (struct sockaddr *)&at, sizeof(at));
+	do {
+		begin = now() + 300000000;
+		send(s, &begin, sizeof(begin), 0);
+	} while (recv(s, &begin, sizeof(begin), 0) < 0); /* which it has taken */
+	close(s);
+}
+
+static void listen_for_begin(void) {
+	struct sockaddr_in at = peer_at("0.0.0.0", BEGINS), from;
+	int s = socket(AF_INET, SOCK_DGRAM, 0);
+	socklen_t size = sizeof(from);
+
+	bind(s, (struct sockaddr *)&at, sizeof(at));
+	while (recvfrom(s, &begin, sizeof(begin), 0, (struct sockaddr *)&from, &size) < 0) continue;
+	sendto(s, &begin, sizeof(begin), 0, (struct sockaddr *)&from, size);
+	close(s);
+}
+
+static int measure(const char *address, const char *noisy) {
+	agree(noisy);
 	for (uint32_t n = 0; n < SLOTS; n++) {
 		const char *name = n < 2 ? "none" : kinds[n / 2 - 1];
 		uint64_t end = start_of(n + 1) - slot / 10;
@@ -289,6 +317,7 @@ static int flood(const char *own, const char *address) {
 	own_ip = peer_at(own, 0).sin_addr.s_addr;
 	peer_ip = peer_at(address, 0).sin_addr.s_addr;
 	find_peer(s);
+	listen_for_begin();
 	sleep_until(start_of(1));
 	stream(address, start_of(2));
 	for (uint32_t n = 2; n < SLOTS; n++) {
@@ -310,9 +339,8 @@ static int flood(const char *own, const char *address) {
 int main(int count, char **words) {
 	signal(SIGPIPE, SIG_IGN);
 	if (count == 2 && !strcmp(words[1], "answer")) return answer();
-	if (count < 5) return 2;
-	begin = strtoull(words[count - 2], NULL, 0);
-	slot = strtoull(words[count - 1], NULL, 0);
-	if (!strcmp(words[1], "measure")) return measure(words[2]);
-	return count == 6 ? flood(words[2], words[3]) : 2;
+	if (count != 5) return 2;
+	slot = strtoull(words[4], NULL, 0);
+	return strcmp(words[1], "measure") ? flood(words[2], words[3])
+					   : measure(words[2], words[3]);
 }

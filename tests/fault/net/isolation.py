@@ -14,6 +14,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,14 +30,15 @@ from tests.support import DEBIAN_KERNELS, system  # noqa: E402
 KERNEL = DEBIAN_KERNELS["6.1_cloud"]
 SOURCE = Path(__file__).parent / "isolate.c"
 KINDS = ("small", "arp", "broadcast", "fragments", "syn")
-BEGIN, SLOT = 9_000_000_000, 200_000_000  # ns of virtual time
+SLOT = 200_000_000  # ns of virtual time
 SLICE = "1ms"
 LIMIT = 2000  # frames per second of the noisy guest: what its VIF's packets_out says
 ADDRESSES = {"measure": "10.7.0.1", "answer": "10.7.0.2", "flood": "10.7.0.3"}
 COMMANDS = {
-    "measure": f"isolate measure 10.7.0.2 {BEGIN} {SLOT}",
+    "measure": "until ping -c 1 -W 1 10.7.0.2; do :; done; "
+               f"isolate measure 10.7.0.2 10.7.0.3 {SLOT}",
     "answer": "isolate answer",
-    "flood": f"isolate flood 10.7.0.3 10.7.0.2 {BEGIN} {SLOT}; sleep 1000",
+    "flood": f"isolate flood 10.7.0.3 10.7.0.2 {SLOT}; sleep 1000",
 }
 SCRIPT = """\
 #!/bin/sh
@@ -63,6 +65,7 @@ class Figures:
 
     trips: dict[str, Trip]
     streams: dict[str, int]  # bytes in a slot
+    floods: dict[str, int]  # frames that the noisy guest could send in two slots
 
     def table(self) -> str:
         lines = [f"{'flood':12}{'round trip':>12}{'99 of 100':>12}{'lost':>6}{'of idle':>9}"
@@ -108,10 +111,15 @@ def measure(limit: int = LIMIT, timeout: float = 900) -> Figures:
         with system(_describe(_ramdisk(Path(name)), limit), *icount(sleep=False)) as console:
             console.expect("^isolate: end$", timeout)
             text = console.text
+            assert console.log is not None
+            log = console.log.read_text(errors="replace")
     trips = re.findall(r"^isolate: trip (\w+) (\d+) (\d+) (\d+) (\d+)$", text, re.M)
     streams = re.findall(r"^isolate: stream (\w+) (\d+)$", text, re.M)
+    floods: Counter[str] = Counter()
+    for kind, number in re.findall(r"isolate: flood (\w+) (\d+)", log):
+        floods[kind] += int(number)
     return Figures({kind: Trip(*map(int, numbers)) for kind, *numbers in trips},
-                   {kind: int(number) for kind, number in streams})
+                   {kind: int(number) for kind, number in streams}, dict(floods))
 
 
 if __name__ == "__main__":
