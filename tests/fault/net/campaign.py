@@ -34,6 +34,8 @@ from tests.support import DEBIAN_KERNELS, system  # noqa: E402
 
 KERNEL = DEBIAN_KERNELS["6.1_cloud"]
 SOURCE = Path(__file__).parent / "talk.c"
+# By these a connection that the switch forgot breaks.
+STRICT = Path(__file__).parent / "strict.rules"
 VICTIMS = ("switch", "nic0", "nic1", "all")
 # A death at a time is what the default budget is made for; this is one every some milliseconds.
 BUDGET = 'restart = { limit = 100000, window = "1ms", backoff = "0ms" }'
@@ -194,7 +196,8 @@ def one_guest(plan: Plan, folder: Path, networks: list[Net], port: int) -> str:
     script = ALONE.format(port=port, streams=plan.streams, end=plan.end, rate=plan.rate)
     path = ramdisk(folder, {"alice": script}, False)
     return _describe(plan, networks, _guest("alice", path),
-                     minimal.vif("alice", networks[0], addresses=["10.0.2.15"]))
+                     minimal.vif("alice", networks[0], addresses=["10.0.2.15"],
+                                 rules=str(STRICT)))
 
 
 def icount(sleep: bool) -> list[str]:
