@@ -10,9 +10,10 @@
  * told after the acknowledgement. Drivers need not know the difference, and a
  * device that never stops costs two interrupts per acknowledgement.
  *
- * A message is an edge that has no mask: what comes while somebody is busy is
- * remembered as one. Lines are numbered by GSI, messages from IRQ_MSI on; here all of
- * them lie in one array, whose index also gives the vector.
+ * A message is an edge that has no mask, and nothing is gained by waiting: it is told
+ * at once, needs no acknowledgement, and those that come before the domain has looked
+ * are one, as the port's pending bit is. Lines are numbered by GSI, messages from IRQ_MSI on; here
+ * all of them lie in one array, whose index also gives the vector.
  */
 #include "event/channel.h"
 
@@ -35,9 +36,9 @@ struct irq_line {
 	bool again; /* edge: it came while somebody was busy */
 };
 
-static struct irq_line lines[IRQ_LINES];
-/* Protects lines. Nests inside bindings_lock (event/channel.c), outside plan locks. */
+/* Nests inside bindings_lock (event/channel.c), outside plan locks. */
 static struct lock irq_lock;
+static struct irq_line lines[IRQ_LINES] GUARDED_BY(irq_lock);
 
 /* The place of an interrupt in lines; IRQ_LINES: there is no such interrupt. */
 static u32 line_index(u32 irq) {
@@ -56,7 +57,7 @@ static void line_tell(struct irq_line *line) REQUIRES(irq_lock) {
 		struct irq_user *user = &line->users[i];
 
 		if (user->domain && user->port) {
-			user->busy = true;
+			user->busy = line < &lines[MSI_FIRST];
 			channel_set_pending(user->domain, user->port);
 		}
 	}
@@ -69,30 +70,35 @@ static bool line_busy(const struct irq_line *line) REQUIRES(irq_lock) {
 	return busy;
 }
 
-/* A user has come, gone or acknowledged: tells what waited, opens or closes the line. */
-static void line_settle(u32 n) REQUIRES(irq_lock) {
-	struct irq_line *line = &lines[n];
+static bool line_used(const struct irq_line *line) REQUIRES(irq_lock) {
 	bool used = false;
 
 	for (unsigned i = 0; i < IRQ_SHARED; i++) used |= line->users[i].domain != NULL;
+	return used;
+}
+
+/* A user has come, gone or acknowledged: tells what waited, opens or closes the line. */
+static void line_settle(u32 n) REQUIRES(irq_lock) {
+	struct irq_line *line = &lines[n];
+
 	if (line->again && !line_busy(line)) {
 		line->again = false;
 		line_tell(line);
 	}
-	if (n < MSI_FIRST) ioapic_mask(n, !used || line->again || (line->level && line_busy(line)));
+	if (n < MSI_FIRST)
+		ioapic_mask(n, !line_used(line) || line->again || (line->level && line_busy(line)));
 }
 
 /* The user's slot is taken first, so that the line's port always has a user. */
 static int line_join(struct domain *d, u32 n, bool level, bool low) {
 	struct irq_line *line = &lines[n];
-	struct irq_user *user;
-	bool first = true;
 	int status = -EEXIST;
 
 	lock_take(&irq_lock);
-	for (unsigned i = 0; i < IRQ_SHARED; i++) first &= !line->users[i].domain;
 	if (!user_of(line, d)) {
-		user = user_of(line, NULL);
+		struct irq_user *user = user_of(line, NULL);
+		bool first = !line_used(line);
+
 		status = user ? 0 : -EBUSY;
 		if (!status && first && n < MSI_FIRST)
 			status = ioapic_route(n, (u8)(VECTOR_IRQ_FIRST + n), level, low);
@@ -183,6 +189,6 @@ void irq_deliver(u32 n) {
 		line->again = true;
 	else
 		line_tell(line);
-	line_settle(n);
+	if (n < MSI_FIRST) line_settle(n);
 	lock_drop(&irq_lock);
 }

@@ -86,7 +86,10 @@ int cap_irq_bind(uint32_t slot, uint32_t gsi, uint32_t port, uint32_t flags) {
 	return (int)invoke(IRQ_BIND, slot, gsi, port, flags, 0);
 }
 
-int cap_irq_ack(uint32_t slot, uint32_t gsi) { return (int)invoke(IRQ_ACK, slot, gsi, 0, 0, 0); }
+/* A message wants none: no call is made for it. */
+int cap_irq_ack(uint32_t slot, uint32_t gsi) {
+	return gsi >= IRQ_MSI ? 0 : (int)invoke(IRQ_ACK, slot, gsi, 0, 0, 0);
+}
 
 int cap_irq_message(uint32_t slot, uint32_t irq, uint32_t source, struct irq_message *message) {
 	return (int)invoke(IRQ_MESSAGE, slot, irq, source, (uintptr_t)message, 0);

@@ -347,9 +347,9 @@ struct plan_account {
 #define IRQ_ACK 0x42
 
 /*
- * Message-signalled interrupts are Irqs from IRQ_MSI on, bound and acknowledged
- * as lines are (flags 0): until the acknowledgement more of them are remembered
- * as one.
+ * Message-signalled interrupts are Irqs from IRQ_MSI on, bound as lines are (flags
+ * 0). They need no acknowledgement, and IRQ_ACK does nothing for them: more of them
+ * are one for as long as the port is pending.
  */
 #define IRQ_MSI     0x1000U
 /*
