@@ -187,7 +187,6 @@ void descriptors_map_ldt(struct cpu *cpu, unsigned index, mfn_t mfn) {
 void descriptors_load_ldt(struct cpu *cpu, struct vcpu *v) {
 	u32 pages = DIV_UP(v->ldt_entries, PAGE_SIZE / 8);
 
-	if (!pages && !cpu->ldt_pages) return; /* the usual case: LDTR is null and stays so */
 	for (u32 i = 0; i < MAX(pages, cpu->ldt_pages); i++)
 		descriptors_map_ldt(
 			cpu, i, i < pages && v->ldt_mapped[i] ? frame_to_mfn(v->ldt_mapped[i]) : 0);
@@ -201,10 +200,6 @@ void descriptors_load_ldt(struct cpu *cpu, struct vcpu *v) {
 static void load_ports(struct cpu *cpu, struct domain *d) {
 	struct tss *tss = tss_of(cpu);
 
-	if (!d->ports[0].count) {
-		tss->bitmap = IO_BITMAP_NONE;
-		return;
-	}
 	if (cpu->iomap_owner != d) {
 		memset(tss->ports, 0xff, IO_BITMAP_BYTES);
 		for (unsigned i = 0; i < DOMAIN_MAX_PORT_RANGES; i++)
@@ -218,16 +213,24 @@ static void load_ports(struct cpu *cpu, struct domain *d) {
 	tss->bitmap = offsetof(struct tss, ports);
 }
 
+static inline void switch_ports(struct cpu *cpu, struct domain *d) {
+	if (unlikely(d->ports[0].count))
+		load_ports(cpu, d);
+	else
+		tss_of(cpu)->bitmap = IO_BITMAP_NONE;
+}
+
 void descriptors_ports_changed(struct domain *d) {
 	struct cpu *cpu = this_cpu();
 
 	if (cpu->iomap_owner == d) cpu->iomap_owner = NULL;
-	if (cpu->current && cpu->current->domain == d) load_ports(cpu, d);
+	if (cpu->current && cpu->current->domain == d) switch_ports(cpu, d);
 }
 
 void descriptors_switch(struct cpu *cpu, struct vcpu *v) {
 	tss_of(cpu)->rsp[0] = (u64)(&v->regs + 1);
 	if (cpu->gdt_owner != v) descriptors_load_gdt(cpu, v);
-	descriptors_load_ldt(cpu, v);
-	load_ports(cpu, v->domain);
+	/* Usually LDTR is null and stays so. */
+	if (unlikely(v->ldt_entries | cpu->ldt_pages)) descriptors_load_ldt(cpu, v);
+	switch_ports(cpu, v->domain);
 }

@@ -27,8 +27,13 @@ void timer_arm(struct timer *timer, u64 deadline);
 void timer_cancel(struct timer *timer);
 /* From the timer interrupt: fires what is due, programs the APIC for the next. */
 void timer_interrupt(void);
+/* The APIC of this CPU is to fire at `deadline` or before: only if it is not so already. */
+void timer_program(struct cpu *cpu, u64 deadline);
 /* Ends the running slice at this time (sched/): ~0 = never. Part of the same APIC deadline. */
-void timer_set_slice_end(u64 deadline);
+static inline void timer_set_slice_end(struct cpu *cpu, u64 deadline) {
+	cpu->slice_end = deadline;
+	if (unlikely(deadline < cpu->timer_armed)) timer_program(cpu, deadline);
+}
 
 /* xen/vcpu_op.c: VIRQ_TIMER at `deadline`; at once if that is not after `now`. */
 void timer_singleshot(struct vcpu *v, u64 deadline, u64 now);

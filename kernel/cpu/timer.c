@@ -74,8 +74,7 @@ static void timer_remove(struct timer *t) {
 	t->queued = false;
 }
 
-/* The APIC fires at `deadline` or before. */
-static void arm(struct cpu *cpu, u64 deadline) {
+void timer_program(struct cpu *cpu, u64 deadline) {
 	if (deadline >= cpu->timer_armed) return;
 	u64 now = time_now();
 	cpu->timer_armed = deadline;
@@ -110,7 +109,7 @@ void timer_arm(struct timer *timer, u64 deadline) {
 	cpu->timers = meld(cpu->timers, timer);
 	lock_drop(&cpu->timers_lock);
 	lock_drop(&timer->lock);
-	arm(cpu, deadline);
+	timer_program(cpu, deadline);
 }
 
 /* The first timer if it is due, taken out; else NULL, and *next is when to look again. */
@@ -126,13 +125,6 @@ static struct timer *timer_due(struct cpu *cpu, u64 now, u64 *next) {
 	return first;
 }
 
-void timer_set_slice_end(u64 deadline) {
-	struct cpu *cpu = this_cpu();
-
-	cpu->slice_end = deadline;
-	arm(cpu, deadline);
-}
-
 void timer_interrupt(void) {
 	struct cpu *cpu = this_cpu();
 	u64 now = time_now(), next;
@@ -144,5 +136,5 @@ void timer_interrupt(void) {
 		cpu->slice_end = ~0UL;
 		plan_tick(cpu);
 	}
-	arm(cpu, MIN(cpu->slice_end, next));
+	timer_program(cpu, MIN(cpu->slice_end, next));
 }

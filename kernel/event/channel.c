@@ -27,14 +27,19 @@ static struct lock bindings_lock;
 
 static bool port_ok(const struct domain *d, u32 port) { return port < d->event_ports; }
 
+/* v sleeps until an event, or polls. */
+static NOINLINE void upcall_wake(struct vcpu *v, u32 blocked) {
+	if (blocked & BLOCK_POLL) poll_end(v);
+	if (blocked & BLOCK_EVENT) vcpu_wake(v, BLOCK_EVENT);
+}
+
 static ALWAYS_INLINE void raise_upcall(struct vcpu *v) {
 	if (atomic_swap(&v->info->evtchn_upcall_pending, 1)) return;
-	if (likely(!(atomic_load(&v->blocked_on) & (BLOCK_EVENT | BLOCK_POLL)))) {
+	u32 blocked = atomic_load(&v->blocked_on) & (BLOCK_EVENT | BLOCK_POLL);
+	if (likely(!blocked))
 		cpu_kick(v->cpu);
-		return;
-	}
-	poll_end(v);
-	vcpu_wake(v, BLOCK_EVENT);
+	else
+		upcall_wake(v, blocked);
 }
 
 void channel_raise(struct vcpu *v) { raise_upcall(v); }
@@ -60,15 +65,22 @@ static inline bool port_pending(struct domain *d, u32 port) {
 	return atomic_load(&d->shared->evtchn_pending[port / 64]) >> (port % 64) & 1;
 }
 
-void channel_set_pending(struct domain *d, u32 port) {
-	if (atomic_test_and_set_bit(&d->shared->evtchn_pending[port / 64], port % 64)) return;
-	if (!port_masked(d, port)) mark_word(d, port);
-	if (unlikely(atomic_load_relaxed(&d->polling[0]) | atomic_load_relaxed(&d->polling[1])))
-		poll_wake(d, port);
+/* The port may have become deliverable (unmasked, moved): tells its vCPU if it is pending. */
+static void channel_redeliver(struct domain *d, u32 port) {
+	if (port_pending(d, port) && !port_masked(d, port)) mark_word(d, port);
 }
 
-void channel_redeliver(struct domain *d, u32 port) {
-	if (port_pending(d, port) && !port_masked(d, port)) mark_word(d, port);
+static NOINLINE void tell_pollers(struct domain *d, u32 port) {
+	poll_wake(d, port);
+	channel_redeliver(d, port);
+}
+
+void channel_set_pending(struct domain *d, u32 port) {
+	if (atomic_test_and_set_bit(&d->shared->evtchn_pending[port / 64], port % 64)) return;
+	if (unlikely(atomic_load_relaxed(&d->polling[0]) | atomic_load_relaxed(&d->polling[1])))
+		tell_pollers(d, port);
+	else if (!port_masked(d, port))
+		mark_word(d, port);
 }
 
 static void channel_write(struct domain *d, u32 port, struct channel value) {

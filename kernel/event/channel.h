@@ -33,8 +33,6 @@ struct channel {
  * the caller knows that the port is in use. ABI: GUEST-ABI.md 5.3.
  */
 void channel_set_pending(struct domain *d, u32 port);
-/* The port may have become deliverable (unmasked, moved): tells its vCPU if it is pending. */
-void channel_redeliver(struct domain *d, u32 port);
 /* v has events: sets upcall_pending and wakes it. */
 void channel_raise(struct vcpu *v);
 /* v's vcpu_info was replaced: it is to look at every word, so that nothing is lost. */

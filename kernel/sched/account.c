@@ -29,12 +29,15 @@ void runstate_read(const struct vcpu *v, struct vcpu_runstate_info *info) {
 	info->time[info->state] += time_now() - info->state_entry_time;
 }
 
-/* Readers who asked for it see bit 63 of the entry time while the rest changes. */
-static void publish_runstate(struct vcpu *v) {
+/*
+ * Readers who asked for it see bit 63 of the entry time while the rest changes; the
+ * only vCPU of a domain cannot look meanwhile.
+ */
+void runstate_show(struct vcpu *v) {
 	struct vcpu_runstate_info copy = v->runstate;
 	gva_t entry_time = v->runstate_area + offsetof(struct vcpu_runstate_info, state_entry_time);
 	u64 marked = copy.state_entry_time | XEN_RUNSTATE_UPDATE;
-	bool mark = v->domain->vm_assist & UPDATE_FLAG;
+	bool mark = v->domain->vcpus_up > 1 && (v->domain->vm_assist & UPDATE_FLAG);
 
 	if (mark && copy_to_guest(entry_time, &marked, sizeof(marked))) return;
 	if (mark) copy.state_entry_time = marked;
@@ -57,24 +60,19 @@ static void publish_time(struct vcpu *v) {
 
 void runstate_publish(struct vcpu *v) {
 	atomic_and(&v->work, ~WORK_AREAS);
-	if (v->runstate_area) publish_runstate(v);
+	if (v->runstate_area) runstate_show(v);
 	if (v->time_area) publish_time(v);
-}
-
-void runstate_leave(struct vcpu *v) {
-	if (v->runstate_area && v->kernel_mode) publish_runstate(v);
 }
 
 /* It may change while it is read: then the reader has a mixture, of figures that all are true
  * of one moment or the next. */
 void account_read(const struct vcpu *v, struct plan_account *a) {
 	const struct vcpu_runstate_info *r = &v->runstate;
-	unsigned i;
 
 	*a = (struct plan_account){.state = r->state,
 				   .moves = v->moves,
 				   .since = r->state_entry_time,
 				   .woke = v->woke,
 				   .wakes = v->wakes};
-	for (i = 0; i < 4; i++) a->time[i] = r->time[i];
+	for (unsigned i = 0; i < 4; i++) a->time[i] = r->time[i];
 }

@@ -14,7 +14,8 @@
  * Blocking and waking race on several CPUs. blocked_on is atomic; whoever
  * changes it then takes the plan's lock and makes the sets agree with what
  * blocked_on says *now*. The last one in sees the last value, so the sets end
- * right whatever the order (tests/model/plan).
+ * right whatever the order (tests/model/plan). A vCPU that blocks itself only asks
+ * its CPU to look at the plan, which does the rest.
  *
  * PLAN_COMMIT builds the next table beside the running one and exchanges them
  * when it is whole. There is no policy here: who stands where
@@ -75,17 +76,17 @@ struct plan {
 
 static struct plan *plans[MAX_CPUS];
 
-static void set_add(struct set *s, u32 i) {
+static ALWAYS_INLINE void set_add(struct set *s, u32 i) {
 	s->words[i / 64] |= 1UL << i % 64;
 	s->summary |= 1UL << i / 64;
 }
 
-static void set_remove(struct set *s, u32 i) {
+static ALWAYS_INLINE void set_remove(struct set *s, u32 i) {
 	s->words[i / 64] &= ~(1UL << i % 64);
 	if (!s->words[i / 64]) s->summary &= ~(1UL << i / 64);
 }
 
-static u32 set_first(const struct set *s) {
+static inline u32 set_first(const struct set *s) {
 	if (!s->summary) return PLAN_NOT_IN;
 	u32 word = (u32)__builtin_ctzl(s->summary);
 	return word * 64 + (u32)__builtin_ctzl(s->words[word]);
@@ -96,7 +97,7 @@ static bool set_only(const struct set *s, u32 i) {
 	return !(s->summary & ~(1UL << i / 64)) && !(s->words[i / 64] & ~(1UL << i % 64));
 }
 
-static s64 *budget_left(struct plan *p, struct entry *e) {
+static inline s64 *budget_left(struct plan *p, struct entry *e) {
 	u64 round = e->flags & PLAN_ONCE ? p->frames : p->round;
 
 	if (e->round < round) {
@@ -114,21 +115,25 @@ static void plan_request(struct plan *p) REQUIRES(p->lock) {
 	cpu_kick(p->cpu);
 }
 
+static ALWAYS_INLINE void plan_withdraw(struct plan *p, u32 i) REQUIRES(p->lock) {
+	set_remove(p->ready, i);
+	set_remove(p->spent, i);
+}
+
 /* Makes the sets agree with blocked_on as it is at this moment. True: v could run at once. */
-static bool plan_place(struct plan *p, struct vcpu *v) REQUIRES(p->lock) {
+static ALWAYS_INLINE bool plan_place(struct plan *p, struct vcpu *v) REQUIRES(p->lock) {
 	u32 i = v->plan_index;
 	struct entry *e = &p->table->entries[i];
 	bool ready = *budget_left(p, e) > 0;
 
-	set_remove(p->ready, i);
-	set_remove(p->spent, i);
+	plan_withdraw(p, i);
 	if (atomic_load(&v->blocked_on) || !(e->frames >> p->frame & 1)) return false;
 	if (ready || !(e->flags & PLAN_ONCE)) set_add(ready ? p->ready : p->spent, i);
 	return ready;
 }
 
 /* A switch is due if the running vCPU stops, an earlier one can run, or the CPU is idle. */
-static void plan_update(struct plan *p, struct vcpu *v) REQUIRES(p->lock) {
+static ALWAYS_INLINE void plan_update(struct plan *p, struct vcpu *v) REQUIRES(p->lock) {
 	struct vcpu *running = p->running;
 	bool ready = plan_place(p, v);
 
@@ -156,7 +161,7 @@ static void plan_notify(struct plan *p, u32 reason) {
 }
 
 /* The plan that v is in, locked; NULL: none. */
-static struct plan *plan_of(struct vcpu *v) UNCHECKED {
+static inline struct plan *plan_of(struct vcpu *v) UNCHECKED {
 	struct plan *p;
 
 	while ((p = atomic_load(&v->plan_private))) {
@@ -168,26 +173,32 @@ static struct plan *plan_of(struct vcpu *v) UNCHECKED {
 }
 
 /* blocked_on has changed between 0 and not 0. */
-static void vcpu_settle(struct vcpu *v, bool woken) UNCHECKED {
+static void vcpu_settle(struct vcpu *v, u64 now, bool woken) UNCHECKED {
 	struct plan *p = plan_of(v);
 
 	if (!p) {
 		/* Still loaded, it may still run for a moment: its CPU, or the next plan, says
 		 * more. */
-		if (!atomic_load(&v->held)) runstate_change(v, runstate_wanted(v), time_now());
+		if (!atomic_load(&v->held)) runstate_change(v, runstate_wanted(v), now);
 		return;
 	}
 	plan_update(p, v);
 	/* While it moves its state is still its old CPU's to say. */
-	if (v != p->running && !evict_wanted(v)) runstate_change(v, runstate_wanted(v), time_now());
+	if (v != p->running && !evict_wanted(v)) runstate_change(v, runstate_wanted(v), now);
 	lock_drop(&p->lock);
 	if (woken && unlikely(p->listener_flags & PLAN_NOTIFY_WAKE) && v->domain != p->listener)
 		plan_notify(p, PLAN_NOTIFY_WAKE);
 }
 
+/* Who runs here and leaves the sets, leaves them when the CPU looks at its plan: at once. */
 void vcpu_block(struct vcpu *v, u32 reasons) {
+	struct cpu *cpu = this_cpu();
+
 	if (atomic_or(&v->blocked_on, reasons)) return;
-	vcpu_settle(v, false);
+	if (v == cpu->current && v == atomic_load_relaxed(&cpu->plan->running))
+		cpu_need_switch(cpu);
+	else
+		vcpu_settle(v, time_now(), false);
 }
 
 void vcpu_wake(struct vcpu *v, u32 reasons) {
@@ -196,18 +207,18 @@ void vcpu_wake(struct vcpu *v, u32 reasons) {
 	if (!old || (old & ~reasons)) return;
 	v->woke = time_now();
 	v->wakes++;
-	vcpu_settle(v, true);
+	vcpu_settle(v, v->woke, true);
 }
 
-/* The running entry pays for the time since it was last charged. */
-static void plan_charge(struct plan *p, u64 now) REQUIRES(p->lock) {
+/* The running entry pays for the time since it was last charged, and goes where it belongs. */
+static inline void plan_charge(struct plan *p, u64 now) REQUIRES(p->lock) {
 	struct vcpu *v = p->running;
 
 	if (v && v->plan_private == p) {
 		s64 *left = budget_left(p, &p->table->entries[v->plan_index]);
 
 		*left -= (s64)(now - p->cpu->slice_start);
-		if (*left <= 0) plan_place(p, v);
+		if (*left <= 0 || atomic_load(&v->blocked_on)) plan_place(p, v);
 	}
 	p->cpu->slice_start = now;
 }
@@ -227,7 +238,7 @@ static void plan_frame(struct plan *p, u64 now) REQUIRES(p->lock) {
 }
 
 /* Who runs next, NULL = nobody: the first with budget; a spent plan is refilled before. */
-static struct vcpu *plan_first(struct plan *p, u32 *due) REQUIRES(p->lock) {
+static inline struct vcpu *plan_first(struct plan *p, u32 *due) REQUIRES(p->lock) {
 	struct set *empty = p->ready;
 	u32 first;
 
@@ -265,7 +276,7 @@ static struct vcpu *plan_choose(struct plan *p, u32 *due) {
 		atomic_and(&next->work, ~(WORK_SWITCH | WORK_PAUSE));
 	}
 	lock_drop(&p->lock);
-	if (end != p->cpu->slice_end) timer_set_slice_end(end);
+	if (end != p->cpu->slice_end) timer_set_slice_end(p->cpu, end);
 	return next;
 }
 
@@ -299,8 +310,12 @@ void plan_dispatch(struct cpu *cpu) {
 		plan_idle(p, cpu);
 	}
 	if (next != cpu->current) {
-		runstate_leave(cpu->current);
-		vcpu_switch(cpu->current, next);
+		struct vcpu *last = cpu->current;
+
+		if (unlikely(last->runstate_area && last->domain->vcpus_up > 1 &&
+			     last->kernel_mode))
+			runstate_show(last);
+		vcpu_switch(last, next);
 	}
 	if (unlikely(cpu->evictions)) evict_all(cpu);
 }
@@ -356,8 +371,7 @@ static void plan_leave(struct vcpu *v) {
 
 /* v's entry is nobody's any more; what v says of its plan is the caller's affair. */
 static void plan_remove(struct plan *p, struct vcpu *v) REQUIRES(p->lock) {
-	set_remove(p->ready, v->plan_index);
-	set_remove(p->spent, v->plan_index);
+	plan_withdraw(p, v->plan_index);
 	p->table->entries[v->plan_index].vcpu = NULL;
 	if (p->running == v) plan_request(p);
 }
@@ -366,7 +380,7 @@ static void plan_remove(struct plan *p, struct vcpu *v) REQUIRES(p->lock) {
  * Entry i's vCPU is in this plan from now on, and in no moment in none. Only here
  * are two plans locked together; tree_lock sees to it that nobody else does so.
  */
-static void plan_enter(struct plan *p, u32 i) REQUIRES(p->lock) {
+static void plan_enter(struct plan *p, u32 i) UNCHECKED {
 	struct vcpu *v = p->table->entries[i].vcpu;
 	struct plan *other = v->plan_private;
 

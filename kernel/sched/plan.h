@@ -65,7 +65,7 @@ void runstate_change(struct vcpu *v, u32 state, u64 now);
 void account_read(const struct vcpu *v, struct plan_account *a);
 /* Writes the runstate and time areas that v registered; its kernel root is loaded. */
 void runstate_publish(struct vcpu *v);
-/* v is being switched away from, its kernel root may still be loaded: tells its other vCPUs. */
-void runstate_leave(struct vcpu *v);
+/* Only the runstate, for the others of its domain: its kernel root is still loaded. */
+void runstate_show(struct vcpu *v);
 
 #endif

@@ -84,7 +84,7 @@ void panic(const char *format, ...) {
 
 u64 time_now(void) { return world.now; }
 
-void timer_set_slice_end(u64 deadline) { this_cpu()->slice_end = deadline; }
+void timer_program(struct cpu *cpu, u64 deadline) { (void)cpu, (void)deadline; }
 
 /* The interrupt's handler. */
 void lapic_send(u32 apic_id, u32 command) {
@@ -120,7 +120,7 @@ void runstate_change(struct vcpu *v, u32 state, u64 now) {
 	v->runstate.state = state;
 }
 
-void runstate_leave(struct vcpu *v) { (void)v; }
+void runstate_show(struct vcpu *v) { (void)v; }
 
 bool virq_is_global(u32 virq) { return virq != VIRQ_TIMER; }
 

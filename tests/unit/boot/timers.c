@@ -63,7 +63,7 @@ static void test_slice(void) {
 	fake_now = 5000000;
 	timer_interrupt();
 	fake_ticks = 0;
-	timer_set_slice_end(fake_now + 10);
+	timer_set_slice_end(this_cpu(), fake_now + 10);
 	CHECK(fake_armed == fake_now + 10);
 	/* Later deadlines leave the APIC alone. */
 	timers[0].fire = fired;
@@ -73,13 +73,13 @@ static void test_slice(void) {
 	fake_now += 10;
 	timer_interrupt();
 	CHECK(fake_ticks == 1 && fake_armed == fake_now + 10);
-	timer_set_slice_end(~0UL);
+	timer_set_slice_end(this_cpu(), ~0UL);
 	fake_now += 10;
 	last = 0;
 	timer_interrupt();
 	CHECK(fake_ticks == 1 && !deadline[0]);
 	/* A deadline in the past fires at once. */
-	timer_set_slice_end(1);
+	timer_set_slice_end(this_cpu(), 1);
 	CHECK(fake_armed == fake_now);
 }
 
