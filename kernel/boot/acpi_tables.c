@@ -34,7 +34,6 @@ struct rsdp {
 	u32 rsdt;
 	u32 length;
 	u64 xsdt;
-	u8 extended_checksum, pad[3];
 } __attribute__((packed));
 
 struct table {

@@ -38,7 +38,8 @@ static struct {
 static const struct boot_module_range *find_module(const struct boot_params *params,
 						   const char *name) {
 	for (u32 i = 0; i < params->module_count; i++)
-		if (strcmp(params->module[i].name, name) == 0) return &params->module[i];
+		if (!memcmp(params->module[i].name, name, strlen(name) + 1))
+			return &params->module[i];
 	return NULL;
 }
 
@@ -158,7 +159,7 @@ static void set_context(struct domain *d, const struct native_image *image) {
 		budget_begin(d->vcpus[0]);
 		error = vcpu_set_context(d->vcpus[0], &context);
 	} while (error == -ERESTART);
-	if (error) panic("the first domain's own page tables are refused: error %d", -error);
+	if (error) panic("the first domain's own page tables are refused: error %u", (u32)-error);
 }
 
 struct domain *first_domain(const struct boot_params *params) {

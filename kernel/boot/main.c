@@ -9,7 +9,6 @@
 #include "iommu/vtd.h"
 #include "lib/log.h"
 #include "lib/printf.h"
-#include "mem/frame.h"
 #include "mem/validate.h"
 #include "sched/plan.h"
 

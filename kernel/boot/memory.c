@@ -12,7 +12,6 @@
 #include "cpu/cpu.h"
 #include "lib/printf.h"
 #include "lib/string.h"
-#include "mem/frame.h"
 #include "mem/validate.h"
 
 #define LOW_MEMORY  MIB(1) /* the firmware's: never given away */

@@ -44,8 +44,7 @@ struct cap {
 	u64 progress;                /* Memory: where a long operation stands */
 };
 
-#define CAP_F_MODULE \
-	1U /* Memory: not scrubbed at the next give: a boot module, or zeroes already */
+#define CAP_F_MODULE        1U /* Memory: not scrubbed at the next give: a module, or zeroes */
 #define CAP_F_ENABLED       2U /* IoPorts, Irq: used by its holder; to be undone when it goes */
 #define CAP_F_WATCH         4U /* Domain: its holder watches through it */
 #define CAP_F_SPACE         8U /* Memory OBJECT: holds a DmaSpace, not a Domain */
@@ -56,6 +55,7 @@ struct cap {
 /* Protects all derivation lists and the contents of all slots. Outermost lock. */
 extern struct lock tree_lock;
 
+#define CAP_ANY CAP_TYPES /* any capability */
 /*
  * The capability in `slot` of d, if it is of this type and has these rights.
  * NULL and *error otherwise (-EBADF, -EPERM).
@@ -70,6 +70,10 @@ struct cap *cap_lookup(struct domain *d, u64 slot, u32 type, u32 rights, int *er
 struct domain *cap_resolve_domid(struct domain *caller, u16 domid, u32 rights, int *error);
 /* The empty slot `slot` of d; NULL: out of range, or not empty (*error -EBADF, -EEXIST). */
 struct cap *cap_empty_slot(struct domain *d, u64 slot, int *error) REQUIRES(tree_lock);
+/* Whether n lies in its range. */
+static inline bool cap_includes(const struct cap *cap, u64 n) {
+	return n >= cap->first && n - cap->first < cap->count;
+}
 /* Whether d holds a capability of the type that covers [first, first + count) with these rights. */
 bool cap_covers(struct domain *d, u32 type, u64 first, u64 count, u32 rights);
 
@@ -83,8 +87,6 @@ void cap_insert_child(struct cap *dst, const struct cap *value, struct cap *pare
 		      struct domain *holder) REQUIRES(tree_lock);
 void cap_insert_sibling(struct cap *dst, const struct cap *value, struct cap *sibling,
 			struct domain *holder) REQUIRES(tree_lock);
-/* To another slot of the same table; src is empty afterwards. */
-void cap_move(struct cap *dst, struct cap *src) REQUIRES(tree_lock);
 /* Unlinks and empties; undoes what the capability enabled (ports, interrupts). */
 void cap_remove(struct cap *cap) REQUIRES(tree_lock);
 /* Removes up to `limit` descendants, `keep` (NULL: none) excepted; true: none is left. */

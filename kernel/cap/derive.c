@@ -75,7 +75,8 @@ void cap_insert_sibling(struct cap *dst, const struct cap *value, struct cap *si
 	cap_fill(dst, value, holder, sibling->depth);
 }
 
-void cap_move(struct cap *dst, struct cap *src) {
+/* To another slot of the same table; src is empty afterwards. */
+static void cap_move(struct cap *dst, struct cap *src) {
 	struct cap value = *src;
 
 	dst->next = value.next;

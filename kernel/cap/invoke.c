@@ -9,8 +9,7 @@
 #include "cap/invoke.h"
 #include "entry/hypercall.h"
 
-#define ANY_TYPE CAP_TYPES       /* any capability */
-#define ANY_SLOT (CAP_TYPES + 1) /* or an empty slot */
+#define ANY_SLOT (CAP_ANY + 1) /* or an empty slot */
 
 struct operation {
 	invocation_handler *handler;
@@ -20,10 +19,10 @@ struct operation {
 };
 
 static const struct operation operations[] = {
-	[CAP_COPY] = {cap_op_copy, ANY_TYPE, 4, RIGHT_COPY},
-	[CAP_MOVE] = {cap_op_move, ANY_TYPE, 1, 0},
-	[CAP_DELETE] = {cap_op_delete, ANY_TYPE, 0, 0},
-	[CAP_REVOKE] = {cap_op_revoke, ANY_TYPE, 0, 0},
+	[CAP_COPY] = {cap_op_copy, CAP_ANY, 4, RIGHT_COPY},
+	[CAP_MOVE] = {cap_op_move, CAP_ANY, 1, 0},
+	[CAP_DELETE] = {cap_op_delete, CAP_ANY, 0, 0},
+	[CAP_REVOKE] = {cap_op_revoke, CAP_ANY, 0, 0},
 	[CAP_INSPECT] = {cap_op_inspect, ANY_SLOT, 1, 0},
 
 	[MEMORY_SPLIT] = {memory_split, CAP_MEMORY, 2, RIGHT_MEMORY_USE},
@@ -67,16 +66,9 @@ static const struct operation operations[] = {
 
 static struct cap *find(struct domain *caller, u64 slot, const struct operation *op, int *error)
 	REQUIRES(tree_lock) {
-	struct cap *cap;
-
+	if (op->type != ANY_SLOT) return cap_lookup(caller, slot, op->type, op->rights, error);
 	*error = -EBADF;
-	if (slot == 0 || slot >= caller->cap_slots) return NULL;
-	cap = &caller->caps[slot];
-	if (op->type == ANY_SLOT) return cap;
-	if (cap->type == CAP_NONE) return NULL;
-	*error = -EPERM;
-	if (op->type != ANY_TYPE && op->type != cap->type) return NULL;
-	return (cap->rights & op->rights) == op->rights ? cap : NULL;
+	return slot && slot < caller->cap_slots ? &caller->caps[slot] : NULL;
 }
 
 long do_capability_op(u64 operation, u64 slot, u64 a1, u64 a2, u64 a3, u64 a4) {

@@ -17,8 +17,6 @@
 #define CONSOLE_READ_MAX  512UL
 #define CONSOLE_WRITE_MAX 512UL
 
-static struct domain *log_reader; /* under tree_lock */
-
 /* --- Domain --- */
 
 static u64 vcpu_run_ns(const struct vcpu *v) {
@@ -120,13 +118,11 @@ long domain_op_grant(struct invocation *in) {
 
 long domain_op_cap(struct invocation *in) {
 	struct domain *d = in->cap->domain;
-	u64 src = in->arg[0];
+	int error;
+	struct cap *src = cap_lookup(in->caller, in->arg[0], CAP_ANY, 0, &error);
 
 	if (d->state == DOMAIN_STATE_DYING) return -EBUSY;
-	if (src == 0 || src >= in->caller->cap_slots || in->caller->caps[src].type == CAP_NONE)
-		return -EBADF;
-	if (in->caller->caps[src].type == CAP_MEMORY) return -EPERM;
-	return cap_derive(&in->caller->caps[src], d, in->arg[1], in->arg[2], 0, 0);
+	return src ? cap_derive(src, d, in->arg[1], in->arg[2], 0, 0) : error;
 }
 
 long domain_op_watch(struct invocation *in) {
@@ -185,10 +181,6 @@ long plan_op_read(struct invocation *in) {
 
 /* --- Irq --- */
 
-static inline bool in_range(const struct cap *cap, u64 n) {
-	return n >= cap->first && n - cap->first < cap->count;
-}
-
 /* The capability covers the line that the interrupt arrives at, whatever its ISA number is. */
 long irq_op_bind(struct invocation *in) {
 	u64 gsi = in->arg[0], port = in->arg[1], flags = in->arg[2];
@@ -201,53 +193,47 @@ long irq_op_bind(struct invocation *in) {
 		gsi = ioapic_isa_to_gsi((u32)gsi, &level, &low);
 		flags = (level ? IRQ_LEVEL : 0) | (low ? IRQ_LOW : 0);
 	}
-	if (!in_range(in->cap, gsi)) return -EINVAL;
+	if (!cap_includes(in->cap, gsi)) return -EINVAL;
 	int r = irq_bind(in->caller, (u32)gsi, (u32)port, (u32)flags);
 	if (r >= 0) in->cap->flags |= CAP_F_ENABLED;
 	return r;
 }
 
 long irq_op_acknowledge(struct invocation *in) {
-	if (!in_range(in->cap, in->arg[0])) return -EINVAL;
+	if (!cap_includes(in->cap, in->arg[0])) return -EINVAL;
 	return irq_acknowledge(in->caller, (u32)in->arg[0]);
 }
 
 long irq_op_message(struct invocation *in) {
 	struct irq_message message;
 
-	if (!in_range(in->cap, in->arg[0]) || in->arg[1] >> 16) return -EINVAL;
+	if (!cap_includes(in->cap, in->arg[0]) || in->arg[1] >> 16) return -EINVAL;
 	int r = irq_message((u32)in->arg[0], (u32)in->arg[1], &message);
 	return r ? r : copy_to_guest(in->arg[2], &message, sizeof(message));
 }
 
 /* --- IoPorts --- */
 
+/* One of the holder's ranges becomes another; 0, 0 is a free place. False: it has none such. */
+static bool ports_change(struct domain *d, u64 first, u64 count, u64 new_first, u64 new_count) {
+	for (u32 i = 0; i < DOMAIN_MAX_PORT_RANGES; i++) {
+		if (d->ports[i].first != first || d->ports[i].count != count) continue;
+		d->ports[i].first = (u16)new_first;
+		d->ports[i].count = (u16)new_count;
+		descriptors_ports_changed(d);
+		return true;
+	}
+	return false;
+}
+
 long ioports_op_enable(struct invocation *in) {
-	struct domain *d = in->caller;
 	struct cap *cap = in->cap;
 
 	if (cap->flags & CAP_F_ENABLED) return 0;
 	if (cap->count > 0xffff) return -EINVAL; /* all ports at once: derive what is needed */
-	for (u32 i = 0; i < DOMAIN_MAX_PORT_RANGES; i++) {
-		if (d->ports[i].count) continue;
-		d->ports[i].first = (u16)cap->first;
-		d->ports[i].count = (u16)cap->count;
-		cap->flags |= CAP_F_ENABLED;
-		descriptors_ports_changed(d);
-		return 0;
-	}
-	return -ENOSPC;
-}
-
-static void ioports_disable(const struct cap *cap) {
-	struct domain *d = cap->holder;
-
-	for (u32 i = 0; i < DOMAIN_MAX_PORT_RANGES; i++) {
-		if (d->ports[i].first != cap->first || d->ports[i].count != cap->count) continue;
-		d->ports[i].first = d->ports[i].count = 0;
-		descriptors_ports_changed(d);
-		return;
-	}
+	if (!ports_change(in->caller, 0, 0, cap->first, cap->count)) return -ENOSPC;
+	cap->flags |= CAP_F_ENABLED;
+	return 0;
 }
 
 /* --- Console --- */
@@ -261,11 +247,7 @@ long console_op_read(struct invocation *in) {
 	if (copy_to_guest(in->arg[0], text, n) ||
 	    copy_to_guest(in->arg[2], &position, sizeof(position)))
 		return -EFAULT;
-	if (!log_reader) {
-		log_reader = in->caller;
-		log_set_reader(in->caller->vcpus[0]);
-		in->cap->flags |= CAP_F_ENABLED;
-	}
+	if (log_set_reader(in->caller->vcpus[0])) in->cap->flags |= CAP_F_ENABLED;
 	return (long)n;
 }
 
@@ -302,10 +284,7 @@ void object_disable(struct cap *cap) {
 		lock_drop(&d->lock);
 	}
 	if (!(cap->flags & CAP_F_ENABLED)) return;
-	if (cap->type == CAP_IOPORTS) ioports_disable(cap);
+	if (cap->type == CAP_IOPORTS) (void)ports_change(cap->holder, cap->first, cap->count, 0, 0);
 	if (cap->type == CAP_IRQ) irq_release(cap->holder, (u32)cap->first, (u32)cap->count);
-	if (cap->type == CAP_CONSOLE) {
-		log_reader = NULL;
-		log_set_reader(NULL);
-	}
+	if (cap->type == CAP_CONSOLE) (void)log_set_reader(NULL);
 }

@@ -17,28 +17,19 @@ struct lock tree_lock;
 _Static_assert(offsetof(struct cap, first) == sizeof(u64), "the head of a capability is one word");
 
 struct cap *cap_lookup(struct domain *d, u64 slot, u32 type, u32 rights, int *error) {
-	if (slot == 0 || slot >= d->cap_slots || d->caps[slot].type == CAP_NONE) {
-		*error = -EBADF;
-		return NULL;
-	}
+	*error = -EBADF;
+	if (slot == 0 || slot >= d->cap_slots || d->caps[slot].type == CAP_NONE) return NULL;
 	struct cap *cap = &d->caps[slot];
-	if (cap->type != type || (cap->rights & rights) != rights) {
-		*error = -EPERM;
-		return NULL;
-	}
-	return cap;
+	*error = -EPERM;
+	if (type != CAP_ANY && cap->type != type) return NULL;
+	return (cap->rights & rights) == rights ? cap : NULL;
 }
 
 struct cap *cap_empty_slot(struct domain *d, u64 slot, int *error) {
-	if (slot == 0 || slot >= d->cap_slots) {
-		*error = -EBADF;
-		return NULL;
-	}
-	if (d->caps[slot].type != CAP_NONE) {
-		*error = -EEXIST;
-		return NULL;
-	}
-	return &d->caps[slot];
+	*error = -EBADF;
+	if (slot == 0 || slot >= d->cap_slots) return NULL;
+	*error = -EEXIST;
+	return d->caps[slot].type == CAP_NONE ? &d->caps[slot] : NULL;
 }
 
 /* A consistent copy of what lookups without the lock need of a slot. */

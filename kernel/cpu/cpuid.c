@@ -60,33 +60,31 @@ static const struct {
 };
 
 static void xen_leaf(u32 leaf, u32 subleaf, u32 out[4]) {
+	u32 tsc = (tsc_stable ? XEN_CPUID_HOST_TSC_RELIABLE : 0) |
+		  (features.rdtscp ? XEN_CPUID_RDTSCP_INSTR_AVAIL : 0);
 	struct vcpu_time_info scale;
 
+	time_scale(&scale);
+	/* leaf, subleaf, eax, ebx, ecx, edx; all else is zeros */
+	const u32 answers[][6] = {
+		{0, ANY_SUBLEAF, XEN_LAST_LEAF, XEN_CPUID_SIGNATURE_EBX, XEN_CPUID_SIGNATURE_ECX,
+		 XEN_CPUID_SIGNATURE_EDX},
+		{1, ANY_SUBLEAF, XEN_VERSION},
+		/* The number of hypercall pages, and the MSR that would fill them. */
+		{2, ANY_SUBLEAF, 1, XEN_CPUID_FIRST_LEAF,
+		 XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD},
+		{3, 0, tsc, TSC_NEVER, (u32)tsc_khz},
+		{3, 1, 0, 0, scale.tsc_to_system_mul, (u8)scale.tsc_shift},
+		{3, 2, (u32)tsc_khz},
+		{5, 0, 0, features.physical_bits},
+	};
+
 	memset(out, 0, 4 * sizeof(*out));
-	if (leaf == XEN_CPUID_FIRST_LEAF) {
-		out[0] = XEN_LAST_LEAF;
-		out[1] = XEN_CPUID_SIGNATURE_EBX;
-		out[2] = XEN_CPUID_SIGNATURE_ECX;
-		out[3] = XEN_CPUID_SIGNATURE_EDX;
-	} else if (leaf == XEN_CPUID_FIRST_LEAF + 1) {
-		out[0] = XEN_VERSION;
-	} else if (leaf == XEN_CPUID_FIRST_LEAF + 2) {
-		out[0] = 1; /* hypercall pages, and the MSR that would fill them */
-		out[1] = XEN_CPUID_FIRST_LEAF;
-		out[2] = XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD;
-	} else if (leaf == XEN_CPUID_FIRST_LEAF + 3 && subleaf == 0) {
-		out[0] = (tsc_stable ? XEN_CPUID_HOST_TSC_RELIABLE : 0) |
-			 (features.rdtscp ? XEN_CPUID_RDTSCP_INSTR_AVAIL : 0);
-		out[1] = TSC_NEVER;
-		out[2] = (u32)tsc_khz;
-	} else if (leaf == XEN_CPUID_FIRST_LEAF + 3 && subleaf == 1) {
-		time_scale(&scale);
-		out[2] = scale.tsc_to_system_mul;
-		out[3] = (u8)scale.tsc_shift;
-	} else if (leaf == XEN_CPUID_FIRST_LEAF + 3 && subleaf == 2) {
-		out[0] = (u32)tsc_khz;
-	} else if (leaf == XEN_CPUID_FIRST_LEAF + 5 && subleaf == 0) {
-		out[1] = features.physical_bits;
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+		const u32 *a = answers[i];
+
+		if (leaf == XEN_CPUID_FIRST_LEAF + a[0] && (a[1] == ANY_SUBLEAF || a[1] == subleaf))
+			memcpy(out, a + 2, 4 * sizeof(*out));
 	}
 }
 
@@ -123,13 +121,12 @@ static void adjust(struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4]) {
 	} else if (leaf == 0xd && subleaf == 1) {
 		out[0] &= XSAVE_FORMS;
 		out[1] = out[2] = out[3] = 0;
-	} else if (leaf == 0xd && subleaf > 1 &&
-		   (subleaf > 63 || !(features.xcr0 >> subleaf & 1))) {
-		memset(out, 0, 4 * sizeof(*out));
 	} else if (leaf == 0x80000001 && !features.amd) {
 		out[3] &= ~COMMON_EDX;
 	}
-	if (leaf == 0xd && !features.xsave) memset(out, 0, 4 * sizeof(*out));
+	if (leaf == 0xd &&
+	    (!features.xsave || (subleaf > 1 && (subleaf > 63 || !(features.xcr0 >> subleaf & 1)))))
+		memset(out, 0, 4 * sizeof(*out));
 }
 
 void cpuid_guest(struct vcpu *v, u32 leaf, u32 subleaf, u32 out[4]) {

@@ -25,8 +25,6 @@
 
 #define COMPARISONS 1000U
 
-#define NS_PER_SECOND 1000000000UL
-
 u64 tsc_khz;
 bool tsc_stable;
 
@@ -188,13 +186,12 @@ void time_publish(struct vcpu *v) {
 
 void time_publish_wallclock(struct domain *d) {
 	volatile u32 *version = &d->shared->wc_version;
-	u64 ns = boot_seconds * NS_PER_SECOND;
 	u32 odd = *version | 1;
 
 	atomic_store(version, odd);
 	atomic_fence();
-	d->shared->wc_sec = (u32)(ns / NS_PER_SECOND);
-	d->shared->wc_sec_hi = (u32)(ns / NS_PER_SECOND >> 32);
-	d->shared->wc_nsec = (u32)(ns % NS_PER_SECOND);
+	d->shared->wc_sec = (u32)boot_seconds;
+	d->shared->wc_sec_hi = (u32)(boot_seconds >> 32);
+	d->shared->wc_nsec = 0;
 	atomic_store(version, odd + 1);
 }

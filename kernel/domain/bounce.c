@@ -12,14 +12,15 @@
 #include "cpu/asm.h"
 #include "mem/guest_copy.h"
 
-void toggle_to_kernel(struct vcpu *v) {
+/* Guest user to guest kernel and back: root, GS, mode. False: no user root. */
+static void toggle_to_kernel(struct vcpu *v) {
 	v->kernel_mode = 1;
 	swap_gs();
 	write_cr3(v->cr3_kernel);
 	v->cr3_kernel |= v->noflush;
 }
 
-bool toggle_to_user(struct vcpu *v) {
+static bool toggle_to_user(struct vcpu *v) {
 	if (!v->cr3_user) return false;
 	v->kernel_mode = 0;
 	swap_gs();

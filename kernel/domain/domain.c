@@ -23,8 +23,8 @@
 #include "sched/plan.h"
 
 /* All domains, linked by domain.next. */
-static struct domain *domains;
-static struct lock domains_lock; /* innermost: protects `domains` and the links */
+static struct lock domains_lock; /* innermost: `domains` and the links */
+static struct domain *domains GUARDED_BY(domains_lock);
 
 /* --- Layout --- */
 

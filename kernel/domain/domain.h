@@ -87,17 +87,15 @@ struct vcpu {
 	u64 cr3_kernel;         /* CR3 values, PCID and no-flush bit included */
 	u64 cr3_user;           /* 0: none */
 	struct vcpu_info *info; /* through the direct map; guest-writable: believe nothing */
-	u64 kernel_sp;          /* guest kernel stack (stack_switch) */
-	u64 kernel_stack;       /* the same aligned, ready for a frame; 0: no guest address */
-	u64 iopl_flags;         /* virtual IOPL as frames show it (vm_assist 4), else 0 */
+	u64 kernel_stack; /* guest kernel stack, aligned, ready for a frame; 0: no guest address */
+	u64 iopl_flags;   /* virtual IOPL as frames show it (vm_assist 4), else 0 */
 	struct {
 		u64 entry; /* 0 = none */
 		u64 masks; /* entering sets upcall_mask */
 	} callback[CALLBACKTYPES];
 	u32 work;       /* atomic */
 	u8 kernel_mode; /* guest kernel, not guest user */
-	u16 kernel_ss;
-	u8 iopl; /* virtual */
+	u8 iopl;        /* virtual */
 	u8 in_multicall;
 	u8 restart_in_multicall; /* the multicall's current entry is to be executed again */
 	u64 noflush;             /* bit 63 where the CPU has PCIDs */
@@ -114,8 +112,7 @@ struct vcpu {
 
 	struct trap_info *traps; /* [256], a page */
 	u64 gdt_frames[16];      /* MFNs, type references held */
-	u32 gdt_entries;
-	u32 ldt_entries;
+	u32 gdt_entries, ldt_entries;
 	u64 ldt_base;                 /* guest virtual */
 	struct frame *ldt_mapped[16]; /* lazily mapped: type references held */
 
@@ -128,7 +125,6 @@ struct vcpu {
 	void *fpu;      /* XSAVE area */
 	gva_t iobitmap; /* physdev_op set_iobitmap */
 	u32 iobitmap_ports;
-	u64 tsc_aux;
 
 	/* event/, sched/, xen/ */
 	struct vcpu_info stand_in; /* info of a vCPU beyond the slots of shared_info */

@@ -11,15 +11,19 @@
 #include "cpu/cpu.h"
 #include "domain/state.h"
 #include "entry/trap.h"
+#include "lib/string.h"
 #include "mem/mmu_ops.h"
 #include "mem/tlb.h"
 
-#define MAX_INSTRUCTION 15
+#define FETCHED    16 /* bytes: more than any instruction has */
 /* The core's own choices, which a guest does not see as its own. */
-#define CR4_HIDDEN      (CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_OSXSAVE)
+#define CR4_HIDDEN (CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_OSXSAVE)
 
 struct instruction {
-	u8 byte[MAX_INSTRUCTION];
+	union {
+		u8 byte[FETCHED];
+		u64 words[FETCHED / sizeof(u64)];
+	};
 	unsigned length; /* bytes that could be read */
 	unsigned at;     /* the next one to look at */
 	u8 rex;
@@ -28,14 +32,14 @@ struct instruction {
 
 /* Up to the end of the page if the next one is not there. */
 static bool fetch(struct vcpu *v, struct instruction *in) {
-	u64 rip = v->regs.rip;
-	u64 room = PAGE_SIZE - (rip & ~PAGE_MASK);
+	u64 rip = v->regs.rip, room = PAGE_SIZE - (rip & ~PAGE_MASK);
 
-	*in = (struct instruction){.length = MAX_INSTRUCTION};
-	if (likely(!copy_from_guest(in->byte, rip, MAX_INSTRUCTION))) return true;
-	if (room >= MAX_INSTRUCTION) return false;
+	in->length = FETCHED;
+	in->at = in->rex = 0;
+	in->operand16 = false;
+	if (likely(!guest_load_pair(in->words, rip))) return true;
 	in->length = (unsigned)room;
-	return !copy_from_guest(in->byte, rip, room);
+	return room < FETCHED && !copy_from_guest(in->byte, rip, room);
 }
 
 /* The next byte; past the end there are bytes that no instruction here continues with. */
@@ -138,29 +142,27 @@ static void set_result(struct regs *r, u64 value) {
 }
 
 static bool msr_read(struct vcpu *v, u32 msr, u64 *value) {
-	const struct msr_rule *rule = msr_rule(msr);
-
 	switch (msr) {
 	case MSR_TSC: *value = rdtsc(); return true;
 	case MSR_APIC_BASE: *value = 0xfee00800 | (v->id ? 0 : 0x100); return true;
 	case MSR_FS_BASE:
 	case MSR_GS_BASE:
 	case MSR_KERNEL_GS_BASE: *value = rdmsr(msr); return true;
-	case MSR_TSC_AUX: *value = v->tsc_aux; return features.rdtscp;
-	default:
-		if (rule) *value = rule->value;
-		return rule;
+	case MSR_TSC_AUX: *value = 0; return features.rdtscp;
+	default: break;
 	}
+	const struct msr_rule *rule = msr_rule(msr);
+	if (rule) *value = rule->value;
+	return rule;
 }
 
 static bool msr_write(u32 msr, u64 value) {
-	const struct msr_rule *rule = msr_rule(msr);
-
 	if (msr >= MSR_FS_BASE && msr <= MSR_KERNEL_GS_BASE) {
 		if (!guest_address_ok(value)) return false;
 		wrmsr(msr, value);
 		return true;
 	}
+	const struct msr_rule *rule = msr_rule(msr);
 	return rule && (rule->write == DROP || (rule->write == SAME && value == rule->value));
 }
 
@@ -254,7 +256,7 @@ static bool emulate_group7(struct vcpu *v, struct instruction *in) {
 		       fpu_set_xcr0(v, r->rdx << 32 | (u32)r->rax);
 	case 0xf9: /* RDTSCP, with CR4.TSD */
 		if (!v->kernel_mode) return false;
-		r->rcx = (u32)v->tsc_aux;
+		r->rcx = 0; /* TSC_AUX */
 		set_result(r, rdtsc());
 		return true;
 	default: return false;
@@ -314,9 +316,8 @@ bool emulate_invalid_opcode(struct vcpu *v) {
 	static const u8 prefix[] = {XEN_EMULATE_PREFIX_BYTES, 0x0f, 0xa2};
 	u8 code[sizeof(prefix)];
 
-	if (copy_from_guest(code, v->regs.rip, sizeof(code))) return false;
-	for (unsigned i = 0; i < sizeof(prefix); i++)
-		if (code[i] != prefix[i]) return false;
+	if (copy_from_guest(code, v->regs.rip, sizeof(code)) || memcmp(code, prefix, sizeof(code)))
+		return false;
 	v->regs.rip += sizeof(prefix);
 	return emulate_cpuid(v);
 }

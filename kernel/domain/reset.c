@@ -57,12 +57,8 @@ static int step_vcpus(struct domain *d) {
 	return -ERESTART;
 }
 
-static int step_channels(struct domain *d) { return channel_reset(d); }
-
-static int step_grants(struct domain *d) { return grant_reset(d); }
-
 /* The table is emptied; what was derived from it goes first. */
-static int step_caps(struct domain *d) {
+static int step_caps(struct domain *d) REQUIRES(tree_lock) {
 	for (unsigned n = 0; n < CHUNK && d->reset_position < d->cap_slots; n++) {
 		struct cap *cap = &d->caps[d->reset_position];
 
@@ -129,22 +125,26 @@ static int step_power_on(struct domain *d) {
 }
 
 static int (*const steps[])(struct domain *d) = {
-	step_stop, step_vcpus,  step_channels,    step_grants,
+	step_stop, step_vcpus,  channel_reset,    grant_reset,
 	step_caps, step_frames, step_grant_table, step_power_on,
 };
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
+
+static void enter_state(struct domain *d, u8 state) {
+	lock_take(&d->lock);
+	d->state = state;
+	lock_drop(&d->lock);
+	domain_notify(d);
+}
 
 /* One step, or a part of it. */
 static int take_apart(struct domain *d) {
 	int r;
 
 	if (d->state != DOMAIN_STATE_DYING) {
-		lock_take(&d->lock);
-		d->state = DOMAIN_STATE_DYING;
-		lock_drop(&d->lock);
 		d->reset_step = 0;
 		d->reset_position = 0;
-		domain_notify(d);
+		enter_state(d, DOMAIN_STATE_DYING);
 	}
 	if (d->reset_step == STEPS) return 0;
 	r = steps[d->reset_step](d);
@@ -157,11 +157,8 @@ int domain_reset(struct domain *d) {
 	if (d->destroying) return -EBUSY;
 	int r = take_apart(d);
 	if (r) return r;
-	lock_take(&d->lock);
 	d->incarnation++;
-	d->state = DOMAIN_STATE_BUILDING;
-	lock_drop(&d->lock);
-	domain_notify(d);
+	enter_state(d, DOMAIN_STATE_BUILDING);
 	return 0;
 }
 

@@ -22,7 +22,7 @@ bool segment_load_gs(u16 selector);
 /* -EINVAL: no guest address. type: CALLBACKTYPE_*. */
 int callback_set(struct vcpu *v, unsigned type, u64 address, bool masks);
 /* The stack for frames from guest user mode. */
-void kernel_stack_set(struct vcpu *v, u64 ss, u64 sp);
+void kernel_stack_set(struct vcpu *v, u64 sp);
 /* 0, -EINVAL, -EPERM, -ENODEV as set_debugreg; on the current vCPU the register is loaded. */
 int debug_register_set(struct vcpu *v, u64 reg, u64 value);
 void debug_registers_switch(struct vcpu *from, struct vcpu *to);

@@ -75,7 +75,7 @@ static void install_entries(struct vcpu *v, const struct vcpu_guest_context *c) 
 		     c->flags & VGCF_failsafe_disables_events);
 	callback_set(v, CALLBACKTYPE_syscall, c->syscall_callback_eip,
 		     c->flags & VGCF_syscall_disables_events);
-	kernel_stack_set(v, c->kernel_ss, c->kernel_sp);
+	kernel_stack_set(v, c->kernel_sp);
 }
 
 static void install_registers(struct vcpu *v, const struct vcpu_guest_context *c) {
@@ -222,7 +222,7 @@ void vcpu_switch(struct vcpu *from, struct vcpu *to) {
 	atomic_store(&cpu->current, to);
 	descriptors_switch(cpu, to);
 	fpu_switch(to);
-	debug_registers_switch(from, to);
+	if (unlikely((from->dr7 | to->dr7) & DR7_ACTIVE)) debug_registers_switch(from, to);
 	if (from->cr4 != to->cr4) write_cr4(features.cr4 | to->cr4);
 	tlb_load_root(to);
 	if (!is_native(to->domain)) segments_load(to);

@@ -35,18 +35,14 @@
  * Three bytes that become STAC or CLAC where SMAP is on: which of them, says the
  * third byte (cpu/features.c).
  */
-.macro STAC_SITE
-77:	.byte	0x0f, 0x1f, 0x00
+.macro SMAP_SITE third
+77:	.byte	0x0f, 0x1f, \third
 	.pushsection .smap_sites, "a"
 	.quad	77b
 	.popsection
 .endm
-.macro CLAC_SITE
-77:	.byte	0x0f, 0x1f, 0x01
-	.pushsection .smap_sites, "a"
-	.quad	77b
-	.popsection
-.endm
+#define STAC_SITE SMAP_SITE 0x00
+#define CLAC_SITE SMAP_SITE 0x01
 
 /* Faults at these labels end at `to`. */
 .macro FIXUPS to:req, at:vararg

@@ -21,8 +21,9 @@ static long do_not_here(void) { return -EPERM; }
 typedef void any_function(void);
 typedef long hypercall(u64, u64, u64, u64, u64, u64);
 #define CALL(name) ((any_function *)(name))
-#define NONE_4     CALL(do_no_call), CALL(do_no_call), CALL(do_no_call), CALL(do_no_call)
-#define NONE_12    NONE_4, NONE_4, NONE_4
+#define NONE       CALL(do_no_call)
+#define NONE_9     NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE
+#define NONE_29    NONE_9, NONE_9, NONE_9, NONE, NONE
 
 any_function *const hypercall_table[HYPERCALLS] = {
 	/*  0 */ CALL(do_set_trap_table),
@@ -31,42 +32,36 @@ any_function *const hypercall_table[HYPERCALLS] = {
 	/*  3 */ CALL(do_stack_switch),
 	/*  4 */ CALL(do_set_callbacks),
 	/*  5 */ CALL(do_fpu_taskswitch),
-	/*  6 */ CALL(do_no_call),  /* sched_op_compat */
+	/*  6 */ NONE,              /* sched_op_compat */
 	/*  7 */ CALL(do_not_here), /* platform_op */
 	/*  8 */ CALL(do_set_debugreg),
 	/*  9 */ CALL(do_get_debugreg),
 	/* 10 */ CALL(do_update_descriptor),
-	/* 11 */ CALL(do_no_call), /* unused */
+	/* 11 */ NONE, /* unused */
 	/* 12 */ CALL(do_memory_op),
 	/* 13 */ CALL(do_multicall),
 	/* 14 */ CALL(do_update_va_mapping),
 	/* 15 */ CALL(do_set_timer_op),
-	/* 16 */ CALL(do_no_call), /* event_channel_op_compat */
+	/* 16 */ NONE, /* event_channel_op_compat */
 	/* 17 */ CALL(do_xen_version),
 	/* 18 */ CALL(do_not_here), /* console_io */
-	/* 19 */ CALL(do_no_call),  /* physdev_op_compat */
+	/* 19 */ NONE,              /* physdev_op_compat */
 	/* 20 */ CALL(do_grant_table_op),
 	/* 21 */ CALL(do_vm_assist),
-	/* 22 */ CALL(do_no_call), /* update_va_mapping_otherdomain */
-	/* 23 */ CALL(do_no_call), /* iret, which entry.S takes itself */
+	/* 22 */ NONE, /* update_va_mapping_otherdomain */
+	/* 23 */ NONE, /* iret, which entry.S takes itself */
 	/* 24 */ CALL(do_vcpu_op),
 	/* 25 */ CALL(do_set_segment_base),
 	/* 26 */ CALL(do_mmuext_op),
-	/* 27 */ CALL(do_no_call), /* xsm_op */
-	/* 28 */ CALL(do_no_call), /* nmi_op: no NMI is ever meant for a guest */
+	/* 27 */ NONE, /* xsm_op */
+	/* 28 */ NONE, /* nmi_op: no NMI is ever meant for a guest */
 	/* 29 */ CALL(do_sched_op),
 	/* 30 */ CALL(do_callback_op),
-	/* 31 */ CALL(do_no_call), /* xenoprof_op */
+	/* 31 */ NONE, /* xenoprof_op */
 	/* 32 */ CALL(do_event_channel_op),
 	/* 33 */ CALL(do_physdev_op),
-	/* 34 */ CALL(do_no_call), /* hvm_op */
-	/* 35 */ CALL(do_no_call), /* sysctl */
-	/* 36 */ CALL(do_no_call), /* domctl */
-	/* 37 */ CALL(do_no_call), /* kexec_op */
-	/* 38 .. 62: none that a guest may use */
-	NONE_12,
-	NONE_12,
-	CALL(do_no_call),
+	/* 34 .. 62: hvm_op, sysctl, domctl, and others that no guest may use */
+	NONE_29,
 	/* 63 */ CALL(do_capability_op),
 };
 

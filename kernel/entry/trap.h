@@ -56,9 +56,6 @@ extern const char trap_stubs[]; /* TRAP_STUB_SIZE each, by vector */
 
 /* --- domain/bounce.c --- */
 
-/* Guest user to guest kernel and back: root, GS, mode. False: no user root. */
-void toggle_to_kernel(struct vcpu *v);
-bool toggle_to_user(struct vcpu *v);
 /* The guest's own handler runs next, or the domain crashes. */
 void bounce_exception(struct vcpu *v, unsigned vector, u32 error_code);
 void bounce_page_fault(struct vcpu *v, u64 address, u32 error_code);

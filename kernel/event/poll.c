@@ -30,8 +30,9 @@ static bool upcall_due(const struct vcpu *v) {
 
 /* Whoever takes the vCPU out of the set wakes it, so it is woken once. */
 void poll_end(struct vcpu *v) {
-	if (atomic_test_and_clear_bit(&v->domain->polling[v->id / 64], v->id % 64))
-		vcpu_wake(v, BLOCK_POLL);
+	u64 bit = 1UL << v->id % 64;
+
+	if (atomic_and(&v->domain->polling[v->id / 64], ~bit) & bit) vcpu_wake(v, BLOCK_POLL);
 }
 
 static void poll_timeout(struct timer *timer) {

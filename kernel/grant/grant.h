@@ -20,8 +20,7 @@ struct grant_map {
 	struct domain *granter; /* NULL = free */
 	u32 ref;                /* free: the next free handle */
 	u16 flags;              /* GNTMAP_*: what is mapped */
-	u16 pad;
-	u64 host; /* virtual address, or machine address of the entry */
+	u64 host;               /* virtual address, or machine address of the entry */
 	mfn_t mfn;
 };
 

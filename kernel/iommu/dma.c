@@ -42,8 +42,9 @@
 /* Reasons of the IOMMU from this one on are about interrupts. */
 #define REASON_INTERRUPT 0x20U
 
+/* The list, and what faults leave in its members; innermost. It changes under tree_lock too. */
+static struct lock spaces_lock;
 static struct dmaspace *spaces;
-static struct lock spaces_lock; /* the list, and what faults leave in its members; innermost */
 
 u64 dmaspace_frames(const struct dmaspace_create *create) {
 	u64 size = sizeof(struct dmaspace) + create->slots * sizeof(struct dma_record);
@@ -166,10 +167,6 @@ static int hold(struct domain *caller, const struct dma_map *m, struct dma_recor
 	return 0;
 }
 
-static inline bool covers(const struct cap *cap, u64 slot) {
-	return slot >= cap->first && slot - cap->first < cap->count;
-}
-
 static void set_addresses(const struct dmaspace *s, struct dma_map *m) {
 	m->machine = (u64)s->records[m->slot].mfn << PAGE_SHIFT;
 	m->address = s->leaves ? IOVA + (u64)m->slot * PAGE_SIZE : m->machine;
@@ -178,7 +175,7 @@ static void set_addresses(const struct dmaspace *s, struct dma_map *m) {
 static int map_one(struct invocation *in, struct dma_map *m) REQUIRES(tree_lock) {
 	struct dmaspace *s = in->cap->space;
 
-	if (unlikely(!covers(in->cap, m->slot))) return -ERANGE;
+	if (unlikely(!cap_includes(in->cap, m->slot))) return -ERANGE;
 	if (unlikely(m->flags & ~DMA_READONLY || m->pad)) return -EINVAL;
 	struct dma_record *r = &s->records[m->slot];
 	if (unlikely(r->owner)) return -EEXIST;
@@ -259,7 +256,7 @@ long dma_op_unmap(struct invocation *in) {
 			error = pause(array, 0, left);
 		else if (unlikely(copy_from_guest(&slot, array, sizeof(slot))))
 			error = -EFAULT;
-		else if (unlikely(!covers(in->cap, slot)))
+		else if (unlikely(!cap_includes(in->cap, slot)))
 			error = -ERANGE;
 		if (unlikely(error)) break;
 		take_out(in->cap->space, slot, &chain);
@@ -293,7 +290,7 @@ long dma_op_read(struct invocation *in) {
 	const struct dmaspace *s = in->cap->space;
 
 	if (count > DMA_BATCH ||
-	    (count && (!covers(in->cap, slot) || !covers(in->cap, slot + count - 1))))
+	    (count && (!cap_includes(in->cap, slot) || !cap_includes(in->cap, slot + count - 1))))
 		return -EINVAL;
 	for (u64 i = 0; i < count; i++, slot++) {
 		const struct dma_record *r = &s->records[slot];

@@ -16,7 +16,6 @@
 #define ENTRY_DESTINATION  32
 #define ENTRY_VERIFY       (1UL << 18) /* upper half: all of the source */
 
-#define MESSAGE         0xfee00000
 #define MESSAGE_FORMAT  (1U << 4) /* remappable: an index, not a destination */
 #define MESSAGE_INDEX   5
 #define MESSAGE_CPU     12
@@ -35,7 +34,8 @@ paddr_t remap_init(void) {
 	return memory;
 }
 
-void remap_route(u8 vector, u32 source, bool level) {
+/* This vector may be raised by this function alone. With iommu.remap only. */
+static void remap_route(u8 vector, u32 source, bool level) {
 	u32 n = vector - VECTOR_IRQ_FIRST, cpu = this_cpu()->apic_id;
 
 	atomic_store(&table[n].low, 0);

@@ -78,7 +78,6 @@
 #define FAULT_PAUSE   100000000UL /* ns */
 #define FAULTS_CLEAR  0x73U
 #define UNIT_PATIENCE 1000000000UL /* ns */
-#define MESSAGE       0xfee00000U
 
 struct entry {
 	u64 low, high;

@@ -33,13 +33,11 @@ void vtd_fault_interrupt(void);
 
 /* --- iommu/remap.c --- */
 
-#define SOURCE_ANY (~0U)
+#define SOURCE_ANY (~0U)       /* firmware did not say whose it is */
+#define MESSAGE    0xfee00000U /* where devices write to raise one */
 
 /* The table of interrupts, one entry for each vector of devices; empty. */
 paddr_t remap_init(void);
-/* This vector may be raised by this function alone; SOURCE_ANY: firmware did not say whose it is.
- * With iommu.remap only. */
-void remap_route(u8 vector, u32 source, bool level);
 /* The upper half of an I/O APIC's entry for this vector. */
 u32 remap_ioapic(u8 vector, u32 source, bool level);
 /* What the function must write to raise this vector. */

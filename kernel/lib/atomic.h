@@ -24,17 +24,11 @@
 	__atomic_compare_exchange_n((p), (expected), (v), false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE)
 #define atomic_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
-/* Written so that compilers make one instruction of them. bit < 64. */
+/* Written so that compilers make one instruction of it. bit < 64. */
 static inline bool atomic_test_and_set_bit(u64 *word, unsigned bit) {
 	u64 mask = 1UL << bit;
 
 	return atomic_or(word, mask) & mask;
-}
-
-static inline bool atomic_test_and_clear_bit(u64 *word, unsigned bit) {
-	u64 mask = 1UL << bit;
-
-	return atomic_and(word, ~mask) & mask;
 }
 
 #ifdef __clang__

@@ -18,9 +18,9 @@
 /* A port that never gets ready (there is none) must not stop the boot. */
 #define UART_PATIENCE 1000000
 
-static char ring[LOG_SIZE];
-static u64 written;
 static struct lock log_lock;
+static char ring[LOG_SIZE] GUARDED_BY(log_lock);
+static u64 written GUARDED_BY(log_lock);
 static struct vcpu *reader;
 static u16 serial_port;
 
@@ -82,7 +82,11 @@ size_t log_read(char *to, size_t size, u64 *position) {
 	return n;
 }
 
-void log_set_reader(struct vcpu *v) { reader = v; }
+bool log_set_reader(struct vcpu *v) {
+	if (v && reader) return false;
+	reader = v;
+	return true;
+}
 
 void log_panic(void) {
 	reader = NULL;

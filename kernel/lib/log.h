@@ -21,8 +21,11 @@ void log_write(const char *text, size_t size);
  * been overwritten are skipped. The result is the number of bytes copied.
  */
 size_t log_read(char *to, size_t size, u64 *position);
-/* v's domain reads from now on: no more polling; VIRQ_CON_RING goes to v. NULL: nobody reads. */
-void log_set_reader(struct vcpu *v);
+/*
+ * v's domain reads from now on: no more polling; VIRQ_CON_RING goes to v. False: somebody
+ * does already. NULL: nobody reads. Under tree_lock.
+ */
+bool log_set_reader(struct vcpu *v);
 /* Text goes to the serial port again, whoever reads. */
 void log_panic(void);
 

@@ -25,11 +25,6 @@ static void put_number(struct output *out, u64 value, unsigned base, unsigned wi
 	while (n) put(out, digits[--n]);
 }
 
-static void put_signed(struct output *out, s64 value, unsigned width) {
-	if (value < 0) put(out, '-');
-	put_number(out, value < 0 ? -(u64)value : (u64)value, 10, width);
-}
-
 /* One conversion; the result points to its last character. */
 static const char *convert(struct output *out, const char *format, va_list *args) {
 	unsigned width = 0;
@@ -43,7 +38,6 @@ static const char *convert(struct output *out, const char *format, va_list *args
 	case 's':
 		for (const char *s = va_arg(*args, const char *); *s; s++) put(out, *s);
 		break;
-	case 'd': put_signed(out, is_long ? va_arg(*args, s64) : va_arg(*args, s32), width); break;
 	case 'u':
 	case 'x':
 		put_number(out, is_long ? va_arg(*args, u64) : va_arg(*args, u32),

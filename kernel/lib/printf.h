@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Formatted text: %c %s %d %u %x and %%; numbers with l and a width, which is
+ * Formatted text: %c %s %u %x and %%; numbers with l and a width, which is
  * filled with zeros.
  */
 #ifndef KERNEL_LIB_PRINTF_H

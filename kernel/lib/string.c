@@ -42,12 +42,6 @@ size_t strlen(const char *s) {
 	return n;
 }
 
-int strcmp(const char *a, const char *b) {
-	for (; *a && *a == *b; a++, b++)
-		;
-	return (u8)*a - (u8)*b;
-}
-
 void string_copy(char *to, const char *from, size_t size) {
 	size_t n = 0;
 

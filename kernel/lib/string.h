@@ -11,7 +11,6 @@ void *memcpy(void *to, const void *from, size_t size);
 void *memset(void *to, int byte, size_t size);
 int memcmp(const void *a, const void *b, size_t size);
 size_t strlen(const char *s);
-int strcmp(const char *a, const char *b);
 /* Always NUL-terminated, the rest of `size` filled with NUL: nothing old stays behind. */
 void string_copy(char *to, const char *from, size_t size);
 

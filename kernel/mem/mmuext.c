@@ -6,7 +6,6 @@
  * clean TLB when it is switched to. A remote flush is always a whole one, for the
  * way there costs more than what it drops.
  */
-#include "cap/cap.h"
 #include "cpu/cpu.h"
 #include "domain/state.h"
 #include "lib/string.h"

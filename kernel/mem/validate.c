@@ -104,8 +104,6 @@ static ALWAYS_INLINE void l1_put(u64 pte) {
 		frame_put(mfn_to_frame(mfn));
 }
 
-void l1_entry_put(u64 pte) { l1_put(pte); }
-
 static inline bool is_self_map(const struct frame *table, u64 pte) {
 	return pte_mfn(pte) == frame_to_mfn(table);
 }
@@ -412,7 +410,7 @@ int pte_install(struct vcpu *v, u64 host, bool contains_pte, u64 pte) {
 	u64 *entry = host_entry(v, host, contains_pte, &table);
 
 	if (!entry) return -EINVAL;
-	l1_entry_put(atomic_swap(entry, l1_adjust(pte)));
+	l1_put(atomic_swap(entry, l1_adjust(pte)));
 	table_drop(v, table);
 	return 0;
 }

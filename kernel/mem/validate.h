@@ -20,9 +20,6 @@ extern u32 core_device_count;
 MUST_CHECK int table_validate(struct frame *f, struct domain *d, enum frame_type type);
 MUST_CHECK int table_invalidate(struct frame *f, enum frame_type type);
 
-/* Drops the references that an L1 entry stands for. */
-void l1_entry_put(u64 pte);
-
 /*
  * Replaces one entry of a table whose type reference the caller holds (level =
  * its type). preserve_ad keeps A and D of the old entry. 0, -EINVAL, -ERESTART.

@@ -10,7 +10,6 @@
  * As in Xen, calls on extents do as many as they can and say how many; only
  * what is wrong with the call itself is an error.
  */
-#include "cap/cap.h"
 #include "entry/hypercall.h"
 #include "mem/guest_copy.h"
 #include "mem/memory.h"

@@ -29,17 +29,16 @@ long do_set_trap_table(u64 table) {
 	return hypercall_restart();
 }
 
-void kernel_stack_set(struct vcpu *v, u64 ss, u64 sp) {
+void kernel_stack_set(struct vcpu *v, u64 sp) {
 	u64 top = sp & ~15UL;
 
-	v->kernel_ss = (u16)(ss | 3);
-	v->kernel_sp = sp;
 	/* The largest frame fits below it and lies in the guest's part. */
 	v->kernel_stack = top >= 128 && guest_range_ok(top - 128, 128) ? top : 0;
 }
 
 long do_stack_switch(u64 ss, u64 sp) {
-	kernel_stack_set(current_vcpu(), ss, sp);
+	(void)ss; /* frames say SEL_GUEST_DS */
+	kernel_stack_set(current_vcpu(), sp);
 	return 0;
 }
 

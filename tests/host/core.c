@@ -11,6 +11,5 @@ void core_forget(void);
 
 void core_forget(void) {
 	domains = NULL;
-	log_reader = NULL;
 	spaces = NULL;
 }

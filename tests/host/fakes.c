@@ -120,7 +120,12 @@ size_t log_read(char *to, size_t size, u64 *position) {
 	return size;
 }
 
-void log_set_reader(struct vcpu *v) { fake.log_readers += v != NULL; }
+bool log_set_reader(struct vcpu *v) {
+	if (v && fake.log_reader) return false;
+	fake.log_reader = v;
+	fake.log_readers += v != NULL;
+	return true;
+}
 
 void log_panic(void) {}
 

@@ -39,6 +39,7 @@ extern u64 machine_args[6];
 
 /* What the fakes remember. */
 extern struct fake_log {
+	struct vcpu *log_reader;
 	unsigned notified, ports_changed, irq_released, restarts, log_readers;
 	u32 irq_first, irq_count;
 	paddr_t attached; /* the last vtd_attach */

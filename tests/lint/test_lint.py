@@ -16,8 +16,8 @@ from pathlib import Path
 from launcher import build
 from launcher.paths import TOP, out_dir
 
-MAX_KERNEL_LINES = 9200  # C and assembly, as cloc counts code; the promise is 10,000
-MAX_KERNEL_LINES_WITH_HEADERS = 10500
+MAX_KERNEL_LINES = 8700  # C and assembly, as cloc counts code
+MAX_KERNEL_LINES_WITH_HEADERS = 10000  # the promise
 MAX_FUNCTION_LINES = 60
 MAX_FILE_LINES = 600
 MAX_COLUMNS = 100

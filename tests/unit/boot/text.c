@@ -19,8 +19,7 @@ static void format(const char *wanted, const char *text, ...) {
 
 static void test_format(void) {
 	format("plain 100%", "plain 100%%");
-	format("-2147483648 42 0", "%d %d %d", INT32_MIN, 42, 0);
-	format("-9223372036854775808", "%ld", INT64_MIN);
+	format("2147483648 42 0", "%u %u %u", 1U << 31, 42U, 0U);
 	format("18446744073709551615 4294967295", "%lu %u", UINT64_MAX, UINT32_MAX);
 	format("ffffffffffffffff ff 000000000000001f", "%lx %x %016lx", UINT64_MAX, 255, 31L);
 	format("[abc] x", "[%s] %c", "abc", 'x');
@@ -42,7 +41,7 @@ static void test_cut(void) {
 	char buffer[5] = "....";
 
 	CHECK(cut(buffer, sizeof(buffer), "%s", "abcdefgh") == 8 && strcmp(buffer, "abcd") == 0);
-	CHECK(cut(buffer, 1, "%d", 1) == 1 && !buffer[0]);
+	CHECK(cut(buffer, 1, "%u", 1U) == 1 && !buffer[0]);
 	string_copy(buffer, "123456", sizeof(buffer));
 	CHECK(strcmp(buffer, "1234") == 0);
 	string_copy(buffer, "1", sizeof(buffer));
@@ -70,7 +69,7 @@ static void test_log(void) {
 	u64 position = 0;
 
 	log_init("debug log=none x"); /* a serial port would be touched otherwise */
-	core_printf("one %d\n", 1);
+	core_printf("one %u\n", 1U);
 	CHECK(log_read(read, sizeof(read), &position) == 6 && position == 6);
 	CHECK(memcmp(read, "one 1\n", 6) == 0);
 	CHECK(log_read(read, sizeof(read), &position) == 0);
@@ -83,7 +82,7 @@ static void test_log(void) {
 	position = ~0UL;
 	CHECK(log_read(read, 5, &position) == 5 && position == 6 + 3 + 5);
 	CHECK(fake_virqs == 0);
-	log_set_reader((struct vcpu *)text);
+	CHECK(log_set_reader((struct vcpu *)text) && !log_set_reader((struct vcpu *)text));
 	log_write("x", 1);
 	CHECK(fake_virqs == 1);
 }
