@@ -14,11 +14,11 @@
 #define _GNU_SOURCE /* kill, MAP_ANONYMOUS */
 
 #include "native.h"
+#include "dying.h"
 
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,37 +37,8 @@ static struct shared {
 static uint32_t lives;
 static bool ending; /* nothing new is written any more */
 
-/* How this life ends: at an instruction of one call of one function. */
+/* Where a life ends. */
 enum function { OUTPUT, INPUT, RECOVER, NEVER };
-static enum function doomed;
-static uint32_t calls_left, instructions_left;
-
-static void one_instruction(int signal) {
-	(void)signal;
-	if (!instructions_left--) _exit(0);
-}
-
-/* The flag TF; the stack below may be in use without a pointer to it (red zone). */
-static inline void trace(bool on) {
-	__asm__ volatile("leaq -128(%%rsp), %%rsp; pushfq; andq $~0x100, (%%rsp)\n\t"
-			 "orq %0, (%%rsp); popfq; leaq 128(%%rsp), %%rsp"
-			 :
-			 : "r"(on ? 0x100UL : 0UL)
-			 : "memory", "cc");
-}
-
-/* True: this call is the last one. */
-static bool last_begins(enum function function) {
-	bool last = function == doomed && !calls_left--;
-
-	trace(last);
-	return last;
-}
-
-static void last_ends(bool last) {
-	trace(false);
-	if (last) _exit(0);
-}
 
 void __real_journal_output(struct mux *mux, unsigned n, uint32_t count, uint8_t line_owner);
 void __real_journal_input(struct mux *mux, unsigned n, uint32_t count);
@@ -101,8 +72,7 @@ NORETURN static void server(void) {
 	static struct mux mux;
 	uint64_t now = 0;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed check leaves no server behind */
-	signal(SIGTRAP, one_instruction);
+	dying_begin();
 	mux_init(&mux, &shared->page);
 	mux.key = 1;
 	strcpy(mux.source[G1].name, "G1");

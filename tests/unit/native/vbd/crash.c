@@ -13,11 +13,11 @@
 #define _GNU_SOURCE /* kill, MAP_ANONYMOUS */
 
 #include "rig.h"
+#include "../dying.h"
 
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,37 +27,8 @@
 static struct frontend front[3];
 static uint32_t lives;
 
-/* How this life ends: at an instruction of one call of one function. */
+/* Where a life ends. */
 enum function { TAKE, ANSWER, CONNECT, NEVER };
-static enum function doomed;
-static uint32_t calls_left, instructions_left;
-
-static void one_instruction(int signal) {
-	(void)signal;
-	if (!instructions_left--) _exit(0);
-}
-
-/* The flag TF; the stack below may be in use without a pointer to it (red zone). */
-static inline void trace(bool on) {
-	__asm__ volatile("leaq -128(%%rsp), %%rsp; pushfq; andq $~0x100, (%%rsp)\n\t"
-			 "orq %0, (%%rsp); popfq; leaq 128(%%rsp), %%rsp"
-			 :
-			 : "r"(on ? 0x100UL : 0UL)
-			 : "memory", "cc");
-}
-
-/* True: this call is the last one. */
-static bool last_begins(enum function function) {
-	bool last = function == doomed && !calls_left--;
-
-	trace(last);
-	return last;
-}
-
-static void last_ends(bool last) {
-	trace(false);
-	if (last) _exit(0);
-}
 
 enum ring_taken __real_ring_take(struct device *device, uint32_t number);
 enum ring_taken __wrap_ring_take(struct device *device, uint32_t number);
@@ -90,8 +61,7 @@ void __wrap_ring_connect(struct device *device, bool adopt) {
 }
 
 NORETURN static void server(void) {
-	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed check leaves no server behind */
-	signal(SIGTRAP, one_instruction);
+	dying_begin();
 	rig_server();
 	for (;;) {
 		rig_time += 1000;
