@@ -181,13 +181,15 @@ static void drain(struct device *device) {
 static void reconsider(struct device *device) {
 	uint32_t backend = XENBUS_CLOSED;
 
-	if (!device->broken && (device->front_state == XENBUS_INITIALISING ||
-				device->front_state == XENBUS_INITIALISED))
+	if (device->front_state == XENBUS_CLOSING)
+		backend = XENBUS_CLOSING; /* a guest that shuts down waits for this one */
+	else if (!device->broken && (device->front_state == XENBUS_INITIALISING ||
+				     device->front_state == XENBUS_INITIALISED))
 		backend = XENBUS_INIT_WAIT;
-	device->state = backend == XENBUS_CLOSED ? DEVICE_CLOSED : DEVICE_OPEN;
+	device->state = backend == XENBUS_INIT_WAIT ? DEVICE_OPEN : DEVICE_CLOSED;
 	device->was_connected = false;
 	if (device->backend_state != backend) node_state(device, backend);
-	if (backend != XENBUS_CLOSED && device->front_state == XENBUS_INITIALISED)
+	if (backend == XENBUS_INIT_WAIT && device->front_state == XENBUS_INITIALISED)
 		read_front(device);
 }
 

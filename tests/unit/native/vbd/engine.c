@@ -302,6 +302,10 @@ static void test_reopen(void) {
 	start(1, 0, true);
 	connect(1);
 	run(1, 50, false);
+	/* A guest that shuts down waits until it is told that this end closes, too. */
+	world->front[0] = XENBUS_CLOSING;
+	settle(0);
+	CHECK(world->backend[0] == XENBUS_CLOSING);
 	world->front[0] = XENBUS_CLOSED;
 	settle(0);
 	CHECK(vbd.device[0].state == DEVICE_CLOSED && world->backend[0] == XENBUS_CLOSED);
