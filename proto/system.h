@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #define SYSTEM_MAGIC   0x3153595341525354ULL /* "TSRASYS1" */
-#define SYSTEM_VERSION 2
+#define SYSTEM_VERSION 3
 #define SYSTEM_NONE    0xffffffffU
 
 #define SYSTEM_MAX_DOMAINS     2048
@@ -61,6 +61,17 @@ struct system_header {
 #define SYSTEM_DOMAIN_F_AUTOSTART 1U /* start at boot */
 #define SYSTEM_DOMAIN_F_POLICY    2U /* a scheduling policy: gets the Cpu capabilities */
 
+/* What a domain wants of the policy (proto/control.h says what each means there). */
+struct system_sched {
+	uint32_t weight; /* 1..65535; root: 0 */
+	uint32_t cap;    /* thousandths of a CPU, of all vCPUs together; 0: no limit */
+	uint32_t warp_us, warp_limit_us, unwarp_us;
+	uint32_t period_us, budget_us; /* of each vCPU; 0: no reservation */
+	uint32_t pad;
+	uint64_t windows, cpus; /* bits; 0: all */
+};
+#define SYSTEM_WEIGHT 256U
+
 struct system_domain {
 	uint32_t name;    /* string, unique, [a-z][a-z0-9_-]*, at most 31 bytes */
 	uint32_t module;  /* string: boot module with the native image or the guest's ELF kernel */
@@ -86,6 +97,7 @@ struct system_domain {
 		priority; /* order in the first plan: lower is earlier (drivers, servers, guests) */
 	uint32_t line;    /* line in the description, for messages */
 	uint32_t lifeboat_pages; /* natives: proto/lifeboat.h; 0 = none */
+	struct system_sched sched;
 };
 
 #define SYSTEM_RES_IOPORTS 1U /* first = port, count = ports */
@@ -191,7 +203,8 @@ struct system_connection {
 _Static_assert(sizeof(struct system_device) == 48, "system_device layout");
 _Static_assert(sizeof(struct system_blob) == 16, "system_blob layout");
 _Static_assert(sizeof(struct system_header) == 80, "system_header layout");
-_Static_assert(sizeof(struct system_domain) == 88, "system_domain layout");
+_Static_assert(sizeof(struct system_sched) == 48, "system_sched layout");
+_Static_assert(sizeof(struct system_domain) == 136, "system_domain layout");
 _Static_assert(sizeof(struct system_resource) == 32, "system_resource layout");
 _Static_assert(sizeof(struct system_connection) == 32, "system_connection layout");
 

@@ -7,19 +7,19 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import disks, machine, switchconfig
+from . import disks, machine, sched, switchconfig
 from .hardware import ANY
 from .schema import ENDS, LOG_RIGHTS, NETCTL_RIGHTS, PROTOCOLS, Entry, System
 
 HEADER = struct.Struct("<Q18I")
-DOMAIN = struct.Struct("<IIIIHBBIQQIIIIIBBBBIIIIII")
+DOMAIN = struct.Struct("<IIIIHBBIQQIIIIIBBBBIIIIII" + sched.FORMAT)
 RESOURCE = struct.Struct("<IIQQII")
 CONNECTION = struct.Struct("<IIIIIIII")
 DEVICE = struct.Struct("<12I")
 BLOB = struct.Struct("<4I")
 
 MAGIC = 0x3153595341525354
-VERSION = 2
+VERSION = 3
 F_EXIT_WITH_GUESTS, F_REQUIRE_IOMMU = 1, 2
 KIND_ROOT, KIND_NATIVE, KIND_GUEST = range(3)
 DOMAIN_F_AUTOSTART, DOMAIN_F_POLICY = 1, 2
@@ -127,12 +127,13 @@ def _domain(entry: Entry, kind: int, strings: _Strings, modules: _Modules, polic
         entry["priority"],
         entry.line,
         0 if guest else entry["lifeboat"],
+        *sched.record(entry),
     )
 
 
 def _root(strings: _Strings) -> bytes:
     name = strings.add("root")
-    return DOMAIN.pack(name, name, 0, 0, 0, KIND_ROOT, 0, 1, *[0] * 17)
+    return DOMAIN.pack(name, name, 0, 0, 0, KIND_ROOT, 0, 1, *[0] * 27)
 
 
 def _resources(native: Entry, index: int, cpus: int) -> list[bytes]:

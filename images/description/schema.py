@@ -8,7 +8,7 @@ no key is missing there.
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from . import hardware, machine, netvalues, values
+from . import hardware, machine, netvalues, sched, values
 from .lines import Lines
 from .report import Report, shown, suggestion, words
 from .values import Parser, Range, Wrong
@@ -158,6 +158,12 @@ def _common(priority: int, ends: tuple[str, str, str]) -> dict[str, Key]:
         "autostart": Key(values.boolean, True),
         "priority": Key(values.integer(0, 1000), priority),
         "slice": Key(values.microseconds(50, 1000000), 0),
+        "weight": Key(values.integer(1, 65535), sched.WEIGHT),
+        "cap": Key(sched.percent, 0),
+        "warp": Key(sched.warp),
+        "reserve": Key(sched.reserve),
+        "windows": Key(sched.mask("windows"), 0),
+        "cpus": Key(sched.mask("CPUs"), 0),
         "cap_slots": Key(values.integer(16, 65536)),
         "event_ports": Key(values.integer(64, 4096)),
         "grant_frames": Key(values.integer(1, 64)),

@@ -102,6 +102,9 @@ static const char *check_domain_numbers(const struct system_domain *domain) {
 		return "a domain's reaction to its end is unknown";
 	if (domain->flags & ~(SYSTEM_DOMAIN_F_AUTOSTART | SYSTEM_DOMAIN_F_POLICY))
 		return "a domain's flags are unknown";
+	if (domain->sched.weight < 1 || domain->sched.weight > 65535 || domain->sched.pad ||
+	    domain->sched.budget_us > domain->sched.period_us)
+		return "a domain's wishes to the scheduling policy are impossible";
 	if (domain->lifeboat_pages > LIFEBOAT_MAX_PAGES || (domain->lifeboat_pages && !native))
 		return "a domain's lifeboat has an impossible size";
 	return NULL;

@@ -52,7 +52,15 @@ static void tell_policy(struct domain *to, const uint16_t *order, uint32_t count
 				.slice_us = d->slice_us,
 				.priority = (uint16_t)d->priority,
 				.flags = d->kind == SYSTEM_KIND_GUEST ? CONTROL_VCPU_GUEST : 0,
-				.weight = CONTROL_WEIGHT,
+				.weight = d->sched.weight,
+				.cap = (uint32_t)DIV_UP(d->sched.cap, d->vcpus),
+				.warp_us = d->sched.warp_us,
+				.warp_limit_us = d->sched.warp_limit_us,
+				.unwarp_us = d->sched.unwarp_us,
+				.period_us = d->sched.period_us,
+				.budget_us = d->sched.budget_us,
+				.windows = d->sched.windows,
+				.cpus = d->sched.cpus,
 			};
 	}
 	page->plan_count = n;

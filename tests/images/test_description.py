@@ -115,7 +115,8 @@ class Good(unittest.TestCase):
             f"_Static_assert(sizeof(struct {name}) == {form.size});" for name, form in names.items()
         ]
         places = {"domid": 16, "vcpus": 20, "memory_pages": 24, "slice_us": 40, "map_handles": 56,
-                  "on_poweroff": 60, "restart_limit": 64, "priority": 76, "line": 80}
+                  "on_poweroff": 60, "restart_limit": 64, "priority": 76, "line": 80,
+                  "sched": 88}
         for field, offset in places.items():
             place = f"__builtin_offsetof(struct system_domain, {field})"
             checks.append(f"_Static_assert({place} == {offset});")

@@ -115,7 +115,7 @@ class Disks(unittest.TestCase):
 
     def test_lifeboat_and_required_iommu(self) -> None:
         domains = self.records(24, binary.DOMAIN)
-        self.assertEqual([domain[-1] for domain in domains], [0, 0, 0, 0, 0, 64, 0, 0])
+        self.assertEqual([domain[24] for domain in domains], [0, 0, 0, 0, 0, 64, 0, 0])
         self.assertEqual(self.header[-2], 0)
         text = DISKS + '[system]\niommu = "require"\nexit_with_guests = true\n'
         header = binary.HEADER.unpack_from(compile_text(text, "test", TOP / "images", None).data)

@@ -126,6 +126,7 @@ static inline void image_valid(struct description_image *image) {
 			.grant_frames = 1,
 			.map_handles = 64,
 			.line = 10 * i,
+			.sched.weight = SYSTEM_WEIGHT,
 		};
 	image->domain[IMAGE_ROOT].kind = SYSTEM_KIND_ROOT;
 	image->domain[IMAGE_GUEST].kind = SYSTEM_KIND_GUEST;
