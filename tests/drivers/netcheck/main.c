@@ -506,6 +506,8 @@ static const char *arp_and_ping(void) {
 static const char *link_changes(void) {
 	uint64_t end = time_now() + LIMIT;
 
+	/* The sessions of before are over: between two of them there is no link either. */
+	if (!io_wait_up(LIMIT)) return "no session, or no link";
 	log_print("take the link down");
 	while (io.link && time_now() < end) io_pump(end);
 	if (io.link) return "it does not go down";
