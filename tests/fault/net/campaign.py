@@ -54,10 +54,13 @@ server = "root"
 client = "killer"
 """
 
+# A kernel says that a link is up, up to a second later: that is not to come in the middle.
 ALICE = """\
 ip link set lo up
 ip addr add 10.8.0.1/24 dev eth0; ip link set eth0 up
 ip addr add 10.7.0.1/24 dev eth1; ip link set eth1 up
+until grep -q up /sys/class/net/eth0/operstate; do sleep 0.1; done
+until grep -q up /sys/class/net/eth1/operstate; do sleep 0.1; done
 until ping -c 1 -W 1 10.8.0.2; do :; done >/dev/null
 until ping -c 1 -W 1 10.7.0.2; do :; done >/dev/null
 {iperf}
@@ -76,6 +79,8 @@ BOB = """\
 ip link set lo up
 ip addr add 10.8.0.2/24 dev eth0; ip link set eth0 up
 ip addr add 10.7.0.2/24 dev eth1; ip link set eth1 up
+until grep -q up /sys/class/net/eth0/operstate; do sleep 0.1; done
+until grep -q up /sys/class/net/eth1/operstate; do sleep 0.1; done
 until ping -c 1 -W 1 10.8.0.1; do :; done >/dev/null
 until ping -c 1 -W 1 10.7.0.1; do :; done >/dev/null
 (while :; do iperf3 -s; done) >/dev/null 2>&1 &
@@ -87,6 +92,7 @@ wait $first
 ALONE = """\
 ip link set lo up
 ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up
+until grep -q up /sys/class/net/eth0/operstate; do sleep 0.1; done
 talk run 10.0.2.2 {port} {streams} {end} {rate} >/run/wire
 sed 's/^/wire /' /run/wire
 """
