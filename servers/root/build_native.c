@@ -14,6 +14,7 @@
 #include "handover.h"
 #include "libs/cap/cap.h"
 #include "libs/log/log.h"
+#include "program.h"
 #include "proto/xen/xen.h"
 #include "space.h"
 
@@ -162,14 +163,14 @@ static const char *build(struct native *n, struct domain *domain) {
 const char *build_native(struct domain *domain) {
 	static struct native native;
 	struct native *n = &native;
-	const struct boot_module *module =
-		module_find(description_string(&description, domain->d->module));
-	const char *why;
+	const char *why = NULL;
 
-	if (!module) return "its image is not among the boot modules";
-	*n = (struct native){.file_size = module->size};
-	n->builder.domain = domain;
-	n->file = module_map(module, 0);
+	if (!domain->program)
+		domain->program =
+			program_open(description_string(&description, domain->d->module), &why);
+	if (!domain->program) return why;
+	*n = (struct native){.builder.domain = domain};
+	n->file = program_map(domain->program, &n->file_size);
 	why = n->file ? read_image(n) : "its image cannot be mapped";
 	if (!why) why = build(n, domain);
 	space_unmap_modules();

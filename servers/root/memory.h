@@ -17,6 +17,7 @@
 /* Owners: the index of a domain, or one of these. */
 #define MEMORY_OBJECT(index) ((uint16_t)(0x4000 + (index))) /* the Domain object's own frames */
 #define MEMORY_DEVICE(index) ((uint16_t)(0x5000 + (index))) /* the DmaSpace of a device */
+#define MEMORY_PROGRAM(n)    ((uint16_t)(0x6000 + (n)))     /* an uploaded program */
 #define MEMORY_ROOT          0xfffeU
 #define MEMORY_NOBODY        0xffffU
 

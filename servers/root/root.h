@@ -10,6 +10,7 @@
  *     space.c        mapping modules and domains under construction
  *     builder.c      memory of a new domain: take, fill, give away
  *     build_native.c, build_guest.c   what is filled in
+ *     program.c      the programs that native domains run
  *     pages.c        pages of root's own that domains share
  *     wiring.c       objects, channels, control pages
  *     handover.c     the capabilities and the start page that a domain finds
@@ -71,7 +72,9 @@ struct domain {
 	struct ring command, reply;
 	uint32_t listing; /* command.c: next line of a list, counted from 1; 0 = none */
 	uint32_t lifeboat_ref, config_ref, config_size;
-	struct device *device; /* devices.c; NULL = none */
+	struct device *device;    /* devices.c; NULL = none */
+	struct program *program;  /* what it runs; NULL: not started yet. Held */
+	struct program *previous; /* what it ran before, to fall back to; NULL: nothing. Held */
 
 	/* supervise.c */
 	struct event_timer timer; /* back-off, or patience with servers */
