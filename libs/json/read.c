@@ -56,7 +56,7 @@ static bool hex4(const struct reader *r, uint32_t at, uint32_t *value) {
 	if (at > r->length || r->length - at < 4) return false;
 	for (uint32_t i = 0; i < 4; i++) {
 		uint8_t c = r->text[at + i];
-		uint32_t digit = c >= '0' && c <= '9'   ? c - '0'
+		uint32_t digit = c >= '0' && c <= '9'   ? c - (uint32_t)'0'
 				 : c >= 'a' && c <= 'f' ? c - 'a' + 10U
 				 : c >= 'A' && c <= 'F' ? c - 'A' + 10U
 							: 16U;
