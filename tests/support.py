@@ -174,7 +174,7 @@ def session(
 @contextlib.contextmanager
 def system(
     description: str, *extra: str, attached: Sequence[disks.Disk] = (), kind: str = "pc",
-    iommu: bool = False, cards: Sequence[nets.Net] = (),
+    iommu: bool = False, cards: Sequence[nets.Net] = (), cpus: int = 1, icount: bool = False,
 ) -> Iterator[Session]:
     """A whole described system without an ISO; the session is its first serial line.
     The description's log must be com2: it is in session.log while the system runs.
@@ -190,6 +190,8 @@ def system(
             folder / "log",
             launch.multiboot(compiled, built, modules),
             machine=disks.machine_type(kind, iommu),
+            cpus=cpus,
+            icount=icount,
             extra=disks.qemu_arguments(attached, iommu) + nets.qemu_arguments(cards, iommu)
             + list(extra),
         )

@@ -8,14 +8,17 @@ from .disks import MODELS, Disk
 from .machine import EXIT_PORT
 from .nets import DRIVERS, Net
 
+POLICY = "sched_rr"
+
 BASE = f"""
 [system]
 name = "{{name}}"
-policy = "sched_rr"
+policy = "{{policy}}"
 log = "com2"
 exit_port = {EXIT_PORT}
 exit_with_guests = true
-[domain.sched_rr]
+[domain.{{policy}}]
+{{scheduling}}
 [domain.uart16550]
 serves = ["serial"]
 ports = ["0x3f8-0x3ff"]
@@ -193,11 +196,15 @@ def vifs(guest_name: str, nets: Sequence[Net]) -> str:
 
 def describe(
     *parts: str, name: str = "test", raw: Optional[str] = None, control: bool = False,
-    disks: Sequence[Disk] = (), store: str = "", nets: Sequence[Net] = (),
+    disks: Sequence[Disk] = (), store: str = "", nets: Sequence[Net] = (), policy: str = POLICY,
+    scheduling: str = "",
 ) -> str:
     """A description: the base, then `parts`. raw: the guest to which the console belongs
-    alone; disks, nets: of the machine; store: more keys of the store."""
-    text = BASE.format(name=name, arguments=quote(f"raw={raw}" if raw else ""))
+    alone; disks, nets: of the machine; store, scheduling: more keys of the store and the policy."""
+    text = BASE.format(
+        name=name, policy=policy, scheduling=scheduling,
+        arguments=quote(f"raw={raw}" if raw else ""),
+    )
     text += STORE.format(xenbus=XENBUS if disks or nets else "", more=store)
     if control:
         text += CONTROL

@@ -81,6 +81,24 @@ static uint64_t advanced(const struct plan_account *a, uint32_t state, uint64_t 
 	return a->state == state && now > a->since ? time + (now - a->since) : time;
 }
 
+/*
+ * What it did before this policy had it is not held against it: a policy that has been
+ * restarted begins with everybody level.
+ */
+static void take_account(struct sched_vcpu *v, const struct plan_account *a, uint64_t now) {
+	uint64_t ran = advanced(a, RUNSTATE_running, now);
+	uint64_t wanted = ran + advanced(a, RUNSTATE_runnable, now);
+
+	v->account = *a;
+	if (!v->seen || ran < v->ran_before || wanted < v->wanted_before) {
+		v->seen = true;
+		v->ran_before = ran;
+		v->wanted_before = wanted;
+	}
+	v->ran = ran - v->ran_before;
+	v->wanted = wanted - v->wanted_before;
+}
+
 static void read_cpu(uint32_t cpu) {
 	static struct plan_account accounts[SCHED_MAX];
 	struct plan_report report;
@@ -92,10 +110,7 @@ static void read_cpu(uint32_t cpu) {
 	for (uint32_t i = 0; i < MIN(count, (uint32_t)got); i++) {
 		struct sched_vcpu *v = &sched_vcpus[plans[cpu].vcpu[i]];
 
-		if (v->cpu != cpu || !accounts[i].since) continue;
-		v->account = accounts[i];
-		v->ran = advanced(&v->account, RUNSTATE_running, report.now);
-		v->wanted = v->ran + advanced(&v->account, RUNSTATE_runnable, report.now);
+		if (v->cpu == cpu && accounts[i].since) take_account(v, &accounts[i], report.now);
 	}
 }
 
@@ -132,7 +147,15 @@ void sched_add(struct sched_vcpu *v, uint64_t budget, uint64_t mask, uint32_t fl
 	v->cpu = next_cpu;
 }
 
+void sched_add_slice(struct sched_vcpu *v, uint64_t slice, uint64_t frame, uint64_t mask) {
+	if (v->given.cap)
+		sched_add(v, frame / 1000 * v->given.cap, mask, PLAN_ONCE);
+	else
+		sched_add(v, slice, mask, 0);
+}
+
 void sched_commit(uint32_t notify) {
+	bool unseen = false;
 	int error;
 
 	if (!next.count) return;
@@ -146,4 +169,6 @@ void sched_commit(uint32_t notify) {
 	}
 	plans[next_cpu].count = next.count;
 	memcpy(plans[next_cpu].vcpu, next_vcpu, next.count * sizeof(next_vcpu[0]));
+	for (uint32_t i = 0; i < next.count; i++) unseen |= !sched_vcpus[next_vcpu[i]].seen;
+	if (unseen) read_cpu(next_cpu);
 }

@@ -25,10 +25,12 @@
 struct sched_vcpu {
 	struct control_vcpu given;   /* what the description wants of it */
 	struct plan_account account; /* as of the last sched_read() */
-	uint64_t ran;                /* ns in all, up to then */
-	uint64_t wanted;             /* ns that it ran or could have run, up to then */
-	uint32_t cpu;                /* in whose plan it stands (index), or SCHED_NOWHERE */
-	int64_t own[SCHED_OWN];      /* the policy's; zero when the vCPU is new */
+	uint64_t ran;                /* ns since the policy has it, up to then */
+	uint64_t wanted;             /* ns that it ran or could have run, likewise */
+	bool seen;                   /* its account was read, and these are where it stood: */
+	uint64_t ran_before, wanted_before;
+	uint32_t cpu;           /* in whose plan it stands (index), or SCHED_NOWHERE */
+	int64_t own[SCHED_OWN]; /* the policy's; zero when the vCPU is new */
 };
 
 struct sched_policy {
@@ -58,11 +60,26 @@ static inline bool sched_is_guest(const struct sched_vcpu *v) {
 /* It runs, or only lacks a CPU. */
 static inline bool sched_is_runnable(const struct sched_vcpu *v) { return v->account.state <= 1; }
 
+/* A slice in ns: the description's, or this one. */
+static inline uint64_t sched_slice(const struct sched_vcpu *v, uint64_t usual) {
+	return v->given.slice_us ? v->given.slice_us * 1000UL : usual;
+}
+
+/*
+ * Two frames for what must not be in the first any more: the next plan is due at the first's end,
+ * so the second is reached only without the policy.
+ */
+#define SCHED_BOTH_FRAMES 3U
+#define SCHED_NEXT_FRAME  2U
+
 /* A plan: begin, add in order of precedence, commit. Budgets are cut to what the core takes. */
 void sched_begin(uint32_t cpu);
 /* Frames from epoch on, which is not in the future; their number is at most PLAN_MAX_FRAMES. */
 void sched_frames(const uint64_t *ns, uint32_t count, uint64_t epoch);
 void sched_add(struct sched_vcpu *v, uint64_t budget, uint64_t frames, uint32_t flags);
+/* With a slice in each round; or, if it has a cap, with that part of a frame of this length, once.
+ */
+void sched_add_slice(struct sched_vcpu *v, uint64_t slice, uint64_t frame, uint64_t frames);
 /* notify: PLAN_NOTIFY_*. An empty plan leaves the old one. A refusal is logged. */
 void sched_commit(uint32_t notify);
 

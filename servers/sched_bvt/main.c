@@ -23,9 +23,7 @@
 #include "libs/rt/time.h"
 
 #define WINDOW      MILLISECONDS(50) /* of caps */
-#define BOTH_FRAMES 3U
-#define NEXT_FRAME  2U
-#define MOST_BEHIND 4 /* slices that one gets at once for being behind */
+#define MOST_BEHIND 4                /* slices that one gets at once for being behind */
 
 static uint64_t allowance;                              /* ns */
 static uint64_t rounds[SCHED_CPUS], window[SCHED_CPUS]; /* at the last plan; window 0: no limits */
@@ -141,7 +139,7 @@ static int64_t slice_of_all(uint32_t n) {
 
 /* It may run until it is level with the last one, and a slice more. */
 static void add(struct sched_vcpu *v, int64_t last, int64_t slice, bool *limited) {
-	uint64_t budget, left, mask = BOTH_FRAMES;
+	uint64_t budget, left, mask = SCHED_BOTH_FRAMES;
 
 	if (v->given.slice_us) slice = to_virtual(v, v->given.slice_us * 1000UL);
 	budget = left = to_real(v, MIN(last - effective(v), MOST_BEHIND * slice) + slice);
@@ -153,7 +151,7 @@ static void add(struct sched_vcpu *v, int64_t last, int64_t slice, bool *limited
 		uint64_t most = WINDOW / 1000 * v->given.cap, used = (uint64_t)v->own[BVT_USED];
 
 		left = MIN(left, most > used ? most - used : 0);
-		if (left < PLAN_BUDGET_MIN) left = most, mask = NEXT_FRAME;
+		if (left < PLAN_BUDGET_MIN) left = most, mask = SCHED_NEXT_FRAME;
 		*limited = true;
 	}
 	sched_add(v, MIN(budget, left), mask, left < budget ? PLAN_ONCE : 0);
@@ -171,8 +169,7 @@ static void plan_cpu(uint32_t cpu) {
 		struct sched_vcpu *v = &sched_vcpus[i];
 
 		if (v->cpu == cpu && !sched_is_guest(v))
-			sched_add(v, v->given.slice_us ? v->given.slice_us * 1000UL : 2 * allowance,
-				  BOTH_FRAMES, 0);
+			sched_add(v, sched_slice(v, 2 * allowance), SCHED_BOTH_FRAMES, 0);
 	}
 	for (uint32_t i = 0; i < n; i++) add(&sched_vcpus[order[i]], last, slice, &limited);
 	if (limited) sched_frames(frames, 2, sched_now() / WINDOW * WINDOW);

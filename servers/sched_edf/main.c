@@ -24,10 +24,8 @@
 #include "libs/rt/time.h"
 #include "libs/sched/sched.h"
 
-#define RESERVE     50 /* thousandths of a CPU */
-#define BACKGROUND  MILLISECONDS(10)
-#define BOTH_FRAMES 3U
-#define NEXT_FRAME  2U
+#define RESERVE    50 /* thousandths of a CPU */
+#define BACKGROUND MILLISECONDS(10)
 
 /* sched_vcpu.own: */
 enum {
@@ -154,9 +152,9 @@ static void add_reserved(uint32_t cpu, uint64_t *next) {
 
 		*next = MIN(*next, deadline(v));
 		if (left < PLAN_BUDGET_MIN)
-			sched_add(v, v->given.budget_us * 1000UL, NEXT_FRAME, PLAN_ONCE);
+			sched_add(v, v->given.budget_us * 1000UL, SCHED_NEXT_FRAME, PLAN_ONCE);
 		else
-			sched_add(v, left, BOTH_FRAMES, PLAN_ONCE);
+			sched_add(v, left, SCHED_BOTH_FRAMES, PLAN_ONCE);
 	}
 }
 
@@ -166,13 +164,9 @@ static void add_others(uint32_t cpu, bool guests) {
 	for (uint32_t i = 0; i < sched_count; i++) {
 		struct sched_vcpu *v = &sched_vcpus[i];
 		uint32_t home = v->own[ADMITTED] ? SCHED_NOWHERE : sched_home(v, &spread);
-		uint64_t own = v->given.slice_us ? v->given.slice_us * 1000UL : slice;
 
-		if (home != cpu || sched_is_guest(v) != guests) continue;
-		if (v->given.cap)
-			sched_add(v, BACKGROUND / 1000 * v->given.cap, BOTH_FRAMES, PLAN_ONCE);
-		else
-			sched_add(v, own, BOTH_FRAMES, 0);
+		if (home == cpu && sched_is_guest(v) == guests)
+			sched_add_slice(v, sched_slice(v, slice), BACKGROUND, SCHED_BOTH_FRAMES);
 	}
 }
 

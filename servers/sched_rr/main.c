@@ -15,9 +15,9 @@
 
 #define FRAME MILLISECONDS(50)
 
-static uint64_t slice_us;
+static uint64_t slice; /* ns */
 
-static void start(void) { slice_us = sched_argument("slice", 10000); }
+static void start(void) { slice = sched_argument("slice", 10000) * 1000; }
 
 static void plan_cpu(uint32_t cpu) {
 	static const uint64_t frame = FRAME;
@@ -27,14 +27,10 @@ static void plan_cpu(uint32_t cpu) {
 	sched_begin(cpu);
 	for (uint32_t i = 0; i < sched_count; i++) {
 		struct sched_vcpu *v = &sched_vcpus[i];
-		uint64_t slice = (v->given.slice_us ? v->given.slice_us : slice_us) * 1000;
 
 		if (sched_home(v, &spread) != cpu) continue;
 		capped |= v->given.cap != 0;
-		if (v->given.cap)
-			sched_add(v, FRAME / 1000 * v->given.cap, 1, PLAN_ONCE);
-		else
-			sched_add(v, slice, 1, 0);
+		sched_add_slice(v, sched_slice(v, slice), FRAME, 1);
 	}
 	if (capped) sched_frames(&frame, 1, sched_now());
 	sched_commit(0);

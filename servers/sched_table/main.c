@@ -67,17 +67,14 @@ static void plan_cpu(uint32_t cpu) {
 	sched_frames(windows, window_count, epoch);
 	for (uint32_t i = 0; i < sched_count; i++) {
 		struct sched_vcpu *v = &sched_vcpus[i];
-		uint64_t slice = v->given.slice_us ? v->given.slice_us * 1000UL : shortest / 10;
 		uint64_t mask = mask_of(v);
 
 		if (sched_home(v, &spread) != cpu) continue;
 		if (!mask)
 			log_print("vCPU %u of domain %u: its windows are none of the %u",
 				  v->given.vcpu, v->given.slot, window_count);
-		else if (v->given.cap)
-			sched_add(v, shortest / 1000 * v->given.cap, mask, PLAN_ONCE);
 		else
-			sched_add(v, slice, mask, 0);
+			sched_add_slice(v, sched_slice(v, shortest / 10), shortest, mask);
 	}
 	sched_commit(0);
 }

@@ -137,6 +137,21 @@ static void test_death(void) {
 	for (unsigned i = 1; i <= 4; i++) SIM_CHECK(since(i) > 5 * SIM_MS);
 }
 
+/* A policy that is started again holds nothing against those that ran before. */
+static void test_restart(void) {
+	struct sim_parameters p[2] = {{0}, {0}};
+
+	sim_start(2);
+	sim_behave(1, SIM_HOG, false);
+	sim_policy_start("", p, 1);
+	sim_policy_run(1000 * SIM_MS);
+	sim_behave(2, SIM_HOG, false);
+	sim_policy_start("", p, 2);
+	note(2);
+	sim_policy_run(200 * SIM_MS);
+	SIM_CHECK(since(1) > 90 * SIM_MS && since(2) > 90 * SIM_MS);
+}
+
 int main(void) {
 	static const struct sim_test tests[] = {
 		{"shares are the weights'", test_weights},
@@ -145,6 +160,7 @@ int main(void) {
 		{"a warp has limits", test_warp_limit},
 		{"caps hold", test_caps},
 		{"nobody starves without the policy", test_death},
+		{"a new start is level", test_restart},
 	};
 
 	return SIM_RUN("sched_bvt", tests);
