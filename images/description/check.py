@@ -50,6 +50,7 @@ def check(system: System, folder: Path, find_image: FindImage, report: Report) -
     _check_waits(system, report)
     _check_devices(system, report)
     _check_functions(system, report)
+    machine.check_lines(system, report)
     for guest in system.guests:
         _check_guest(guest, system, folder, find_image is not None, report)
     for native in system.natives:

@@ -46,6 +46,20 @@ class Card:
 
 
 @dataclass
+class Line:
+    """A serial line of the machine. chardev: CONTROL, or as QEMU's -chardev has it, but for
+    the id. port: of the UART; None: the line is a virtio-serial device."""
+
+    driver: str
+    chardev: str
+    port: Optional[int]
+    irq: int
+
+
+CONTROL = "control"  # where the tools find it
+
+
+@dataclass
 class Machine:
     """The machine that fits a description."""
 
@@ -54,6 +68,7 @@ class Machine:
     iommu: bool
     disks: list[Attached]  # in the order of their drivers' devices
     nets: list[Card]
+    lines: list[Line]
 
 
 DISK_KEYS: dict[str, Parser] = {
@@ -96,6 +111,20 @@ def nets(value: Any) -> dict[str, dict[str, Any]]:
         raise Wrong('a table such as { nic0 = "user" }')
     return {values.name(name): _table(name, content, "netdev", NET_KEYS)
             for name, content in value.items()}
+
+
+def _chardev(value: Any) -> str:
+    text = str(values.text(values.CMDLINE_BYTES)(value))
+    if text != CONTROL and not re.fullmatch(r"[a-z][a-z-]*(,.*)?", text):
+        raise Wrong('"control", or a -chardev of QEMU without an id, such as "file,path=line.log"')
+    return text
+
+
+def lines(value: Any) -> dict[str, str]:
+    """{ line0 = "control", line1 = "file,path=line.log" }"""
+    if not isinstance(value, dict):
+        raise Wrong('a table such as { line0 = "control" }')
+    return {values.name(name): _chardev(content) for name, content in value.items()}
 
 
 def _table(name: str, content: Any, short: str, keys: dict[str, Parser]) -> dict[str, Any]:
@@ -177,6 +206,20 @@ def check_nets(system: "System", report: Report) -> None:
                           f"{driver['device'].looks_for}")
 
 
+def check_lines(system: "System", report: Report) -> None:
+    drivers = [entry.name for entry in system.serving("serial")]
+    for name in system.machine["lines"]:
+        driver = system.native(name)
+        if driver is None or name not in drivers:
+            system.machine.wrong(
+                report, "lines", f'"{name}"', f'a domain that serves "serial": {words(drivers)}'
+                f"{suggestion(name, drivers)}")
+        elif driver["device"] is None and not (driver["ports"] and driver["irqs"]):
+            system.machine.wrong(
+                report, "lines", f'"{name}", which has neither a device nor ports and an irq',
+                'a driver with device = { class = "virtio-serial" }, or with ports and irqs')
+
+
 def _volumes(system: "System") -> dict[Place, list[str]]:
     """Physical disks, and the volumes on them."""
     found: dict[Place, list[str]] = {}
@@ -207,6 +250,17 @@ def _cards(system: "System") -> list[Card]:
     return sorted(found, key=lambda card: _order(system, card.driver, 0))
 
 
+def _lines(system: "System") -> list[Line]:
+    found = []
+    for name, chardev in system.machine["lines"].items():
+        driver = system.native(name)
+        if driver is not None and driver["device"] is None:
+            found.append(Line(name, chardev, driver["ports"][0][0], driver["irqs"][0]))
+        else:
+            found.append(Line(name, chardev, None, 0))
+    return sorted(found, key=lambda line: _order(system, line.driver, 0))
+
+
 def machine(system: "System", folder: Path) -> Machine:
     found = []
     for where, given in system.machine["disks"].items():
@@ -218,4 +272,4 @@ def machine(system: "System", folder: Path) -> Machine:
     found.sort(key=lambda disk: _order(system, disk.place.driver, disk.place.number))
     settings = system.machine
     return Machine(settings["type"], settings["cpus"], settings["iommu"], found,
-                   _cards(system))
+                   _cards(system), _lines(system))

@@ -290,6 +290,7 @@ def _entry(
     entry = Entry(path[-1], where, lines.at(*path))
     if not isinstance(table, dict):
         report.error(entry.line, "", f"found {where} = {shown(table)}, expected a table [{where}]")
+    "lines": Key(machine.lines, {}),
         table = {}
     for key, value in table.items():
         line = entry.lines[key] = lines.at(*path, key)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from control import systems, verbs
 from description.binary import Compiled
 
-from . import boot, build, capture, disks, iso, launch, machine, nets, packages, rules
+from . import boot, build, capture, disks, iso, launch, lines, machine, nets, packages, rules
 from .paths import TOP, Failure, out_dir
 
 DEFAULT = TOP / "images" / "default.toml"
@@ -74,18 +75,23 @@ def _run(arguments: argparse.Namespace) -> int:
     print(f"tessera: {image.path} in QEMU; to leave: poweroff, or Ctrl-] x", file=sys.stderr)
     for disk in image.attached:
         print(f"tessera: its disk {disk.driver} is {disk.file}", file=sys.stderr)
-    end = machine.run(
-        machine.Machine(
-            memory, out_dir() / "run.log", ["-cdrom", str(image.path), "-boot", "d"],
-            machine=disks.machine_type(arguments.machine or fits.kind, iommu),
-            cpus=arguments.cpus or fits.cpus,
-            extra=disks.qemu_arguments(image.attached, iommu)
-            + nets.qemu_arguments(image.cards, iommu)
-            + (capture.qemu_arguments(arguments.capture) if arguments.capture else [])
-            + arguments.qemu_arg,
-        ),
-        None,
+    parts = machine.Machine(
+        memory, out_dir() / "run.log", ["-cdrom", str(image.path), "-boot", "d"],
+        machine=disks.machine_type(arguments.machine or fits.kind, iommu),
+        cpus=arguments.cpus or fits.cpus,
+        extra=disks.qemu_arguments(image.attached, iommu)
+        + nets.qemu_arguments(image.cards, iommu)
+        + lines.qemu_arguments(fits.lines, iommu)
+        + (capture.qemu_arguments(arguments.capture) if arguments.capture else [])
+        + arguments.qemu_arg,
     )
+    with lines.brokers(fits.lines) as sockets:
+        systems.announce(systems.Running(
+            os.getpid(), str(arguments.description), str(build.build_dir()), sockets))
+        try:
+            end = machine.run(parts, None)
+        finally:
+            systems.withdraw()
     if end.reason:
         print(f"tessera: {end.reason}", file=sys.stderr)
     return end.status
@@ -145,6 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     guest.set_defaults(call=boot.run)
 
     rules.add_command(commands)
+    verbs.add_commands(commands)
 
     test = commands.add_parser("test", help="run the tests")
     test.add_argument("suites", nargs="*", metavar="SUITE")

@@ -1,0 +1,427 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The verbs that speak with a running system, one function each.
+
+Every verb has --json: one JSON value on standard output with the keys of
+docs/reference/control-protocol.md. Exit status: 0 done, 1 the system refused or it
+failed, 2 bad arguments, 3 no system or no answer, 4 the right is lacking.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+from launcher.paths import Failure
+
+from . import systems, text
+from .client import Client, Refused, Unreachable
+from .frame import Message
+
+DENIED = 4
+SETTLED = ("running", "idle", "stopped", "given-up", "paused", "waiting")
+PATIENCE = 60.0  # seconds for what takes long
+
+
+def _guarded(verb: Callable[[argparse.Namespace, Client], int]) -> Callable[..., int]:
+    """With a line, and with the errors of it as the command's own."""
+
+    def call(arguments: argparse.Namespace) -> int:
+        with systems.connect(arguments) as client:
+            try:
+                return verb(arguments, client)
+            except Refused as error:
+                if arguments.json:
+                    print(json.dumps({"ok": False, "error": error.fields}))
+                    return DENIED if error.code == "denied" else 1
+                raise Failure(error.explained(), DENIED if error.code == "denied" else 1) from error
+            except Unreachable as error:
+                raise Failure(str(error), systems.NOT_RUNNING) from error
+
+    return call
+
+
+def _show(value: Any) -> None:
+    print(json.dumps(value, indent=2 if sys.stdout.isatty() else None))
+
+
+# --- looking ---
+
+
+def _domain_rows(domains: list[Message]) -> tuple[list[list[str]], list[Optional[str]]]:
+    rows, colours = [], []
+    for found in domains:
+        again = str(found["restarts"]) if found["restarts"] else ""
+        rows.append([
+            found["name"], str(found["domid"]), found["state"],
+            text.size(found["memory"]), text.span(found["run_ns"]), again,
+            " ".join(filter(None, (found.get("program"), found.get("version")))),
+            found.get("device", ""),
+        ])
+        colours.append(text.STATES.get(found["state"]))
+    return rows, colours
+
+
+def _ps(arguments: argparse.Namespace, client: Client) -> int:
+    name = {"name": arguments.name} if arguments.name else {}
+    domains = client.items("ps", **name)
+    system = client.request("system")
+    if arguments.json:
+        _show({"system": {k: v for k, v in system.items() if k not in ("id", "ok")},
+               "domains": domains})
+        return 0
+    rows, colours = _domain_rows(domains)
+    text.table(["NAME", "ID", "STATE", "MEMORY", "CPU TIME", "AGAIN", "PROGRAM", "DEVICE"], rows,
+               sys.stdout, colours, right=(1, 3, 4, 5))
+    if not arguments.name:
+        print(f"{text.size(system['free'])} of {text.size(system['memory'])} are free"
+              + ("" if system["iommu"] else "; no IOMMU: drivers with DMA are trusted"))
+    return 0
+
+
+def _top_frame(before: dict[str, Message], domains: list[Message], nanoseconds: int,
+               cpus: int) -> list[Message]:
+    found = []
+    for domain in domains:
+        old = before.get(domain["name"])
+        ran = domain["run_ns"] - old["run_ns"] if old else 0
+        share = 100 * ran / nanoseconds if ran > 0 and nanoseconds > 0 else 0.0
+        found.append({"name": domain["name"], "state": domain["state"], "cpu_percent":
+                      round(min(share, 100.0 * cpus), 1), "memory": domain["memory"],
+                      "run_ns": domain["run_ns"], "restarts": domain["restarts"]})
+    return sorted(found, key=lambda entry: -entry["cpu_percent"])
+
+
+def _top(arguments: argparse.Namespace, client: Client) -> int:
+    before = {domain["name"]: domain for domain in client.items("ps")}
+    then, left = client.request("system"), arguments.count
+    screen = text.coloured(sys.stdout) and not arguments.json
+    while left is None or left > 0:
+        time.sleep(arguments.interval)
+        domains, now = client.items("ps"), client.request("system")
+        frame = _top_frame(before, domains, now["now_ns"] - then["now_ns"], now["cpus"])
+        if arguments.json:
+            print(json.dumps({"at_ns": now["now_ns"], "domains": frame}), flush=True)
+        else:
+            if screen:
+                print("\x1b[H\x1b[2J", end="")
+            rows = [[entry["name"], entry["state"], f"{entry['cpu_percent']:.1f}",
+                     text.size(entry["memory"]), text.span(entry["run_ns"])] for entry in frame]
+            text.table(["NAME", "STATE", "CPU %", "MEMORY", "CPU TIME"], rows, sys.stdout,
+                       [text.STATES.get(entry["state"]) for entry in frame], right=(2, 3, 4))
+        before, then = {domain["name"]: domain for domain in domains}, now
+        left = None if left is None else left - 1
+    return 0
+
+
+def _why(arguments: argparse.Namespace, client: Client) -> int:
+    story = client.request("why", name=arguments.name)
+    if arguments.json:
+        _show({k: v for k, v in story.items() if k not in ("id", "ok")})
+        return 0
+    if not story.get("failures"):
+        print(f"{arguments.name}: nothing has failed")
+        return 0
+    print(f"{arguments.name}: {text.printable(story['what'])}")
+    for key in ("expected", "found", "try"):
+        if story.get(key):
+            print(f"  {key}: {text.printable(story[key])}")
+    if story.get("line"):
+        print(f"  line {story['line']} of the description")
+    print(f"  {text.span(story['at_ns'])} after the start; failures so far: {story['failures']}")
+    return 0
+
+
+def _events(arguments: argparse.Namespace, client: Client) -> int:
+    client.request("events", on=True)
+    left = arguments.count
+    while left is None or left > 0:
+        event = client.event()
+        if event is None:
+            continue
+        left = None if left is None else left - 1
+        if arguments.json:
+            print(json.dumps(event), flush=True)
+        elif event["event"] == "state":
+            print(f"{event['at_ns'] / 1e9:12.3f}  {event['name']}: {event['from']} -> "
+                  f"{event['to']}", flush=True)
+        else:
+            print(f"{'':12}  {json.dumps(event)}", flush=True)
+    return 0
+
+
+def _listed(verb: str, head: list[str], keys: list[str]) -> Callable[..., int]:
+    """A verb whose items are a table as they are."""
+
+    def call(arguments: argparse.Namespace, client: Client) -> int:
+        given = {key: getattr(arguments, key) for key in ("name", "direction", "tail")
+                 if getattr(arguments, key, None) is not None}
+        items = client.items(verb, **given)
+        if arguments.json:
+            _show(items)
+            return 0
+        rows = []
+        for item in items:
+            cells = [item.get(key, "") for key in keys]
+            rows.append([" ".join(map(str, cell)) if isinstance(cell, list) else str(cell)
+                         for cell in cells])
+        numbers = [i for i, key in enumerate(keys) if items and isinstance(items[0].get(key), int)]
+        text.table(head, rows, sys.stdout, right=numbers)
+        return 0
+
+    return call
+
+
+def _logs(arguments: argparse.Namespace, client: Client) -> int:
+    name = {"name": arguments.name} if arguments.name else {}
+    items = client.items("logs", tail=arguments.tail, **name)
+    if arguments.json:
+        _show(items)
+        return 0
+    for item in items:
+        prefix = "" if arguments.name else f"{item['name']}: "
+        print(prefix + text.printable(item["text"]))
+    return 0
+
+
+# --- changing ---
+
+
+def _state(client: Client, name: str) -> Message:
+    found = client.items("ps", name=name)
+    if not found:
+        raise Refused({"code": "unknown", "domain": name, "message": "there is no such domain"})
+    return found[0]
+
+
+def _settled(client: Client, name: str, before: Message, seconds: float) -> Message:
+    """Waits until a change of its life has come to its end; where it stands then."""
+    deadline = time.monotonic() + seconds
+    while True:
+        now = _state(client, name)
+        changed = (now["incarnation"], now["state"], now["failures"]) != (
+            before["incarnation"], before["state"], before["failures"])
+        if changed and now["state"] in SETTLED:
+            return now
+        if time.monotonic() >= deadline:
+            raise Failure(f"{name}: still {now['state']} after {seconds:g} seconds", 124)
+        client.event(0.2)
+
+
+def _change(verb: str) -> Callable[..., int]:
+    def call(arguments: argparse.Namespace, client: Client) -> int:
+        name = arguments.name
+        before = _state(client, name)
+        if arguments.dry_run:
+            print(f"{name}: is {before['state']}; would be asked to {verb}")
+            return 0
+        client.request("events", on=True)
+        client.request(verb, name=name)
+        if arguments.no_wait:
+            return 0
+        after = _settled(client, name, before, arguments.wait)
+        if arguments.json:
+            _show(after)
+        else:
+            print(f"{name}: {after['state']}")
+        failed = after["failures"] != before["failures"] and verb != "kill"
+        if failed and not arguments.json:
+            _why(arguments, client)
+        return 1 if failed else 0
+
+    return call
+
+
+def _set(arguments: argparse.Namespace, client: Client) -> int:
+    if arguments.dry_run:
+        now = _state(client, arguments.name).get(arguments.key, "?")
+        print(f"{arguments.name}: {arguments.key} is {now}, would be {arguments.value}")
+        return 0
+    answer = client.request("set", name=arguments.name, key=arguments.key, value=arguments.value)
+    if arguments.json:
+        _show({"ok": answer["ok"]})
+    return 0
+
+
+def _plug(verb: str) -> Callable[..., int]:
+    def call(arguments: argparse.Namespace, client: Client) -> int:
+        if arguments.dry_run:
+            print(f"{arguments.name}: would {verb} {arguments.device}")
+            return 0
+        answer = client.request(verb, name=arguments.name, device=arguments.device)
+        if arguments.json:
+            _show({"ok": answer["ok"]})
+        return 0
+
+    return call
+
+
+def proven(client: Client, name: str, before: Message, seconds: float) -> Message:
+    """Waits until a new program has proved itself, or the old one is back. Raises Refused."""
+    deadline = time.monotonic() + seconds
+    while True:
+        now = _state(client, name)
+        if now["failures"] != before["failures"]:
+            story = client.request("why", name=name)
+            raise Refused({**story, "code": story.get("code", "failed"), "domain": name,
+                           "message": story.get("what", "it failed")})
+        if now["incarnation"] != before["incarnation"] and now["state"] == "running":
+            return now
+        if time.monotonic() >= deadline:
+            raise Failure(f"{name}: still {now['state']} after {seconds:g} seconds", 124)
+        client.event(0.2)
+
+
+def _told(arguments: argparse.Namespace, now: Message) -> int:
+    if arguments.json:
+        _show(now)
+    else:
+        print(f"{now['name']}: runs {now['program']} {now['version']} ({now['build_id'][:12]})")
+    return 0
+
+
+def _upgrade(arguments: argparse.Namespace, client: Client) -> int:
+    try:
+        data = Path(arguments.file).read_bytes()
+    except OSError as error:
+        raise Failure(f"{arguments.file}: {error.strerror}", 2) from error
+    before = _state(client, arguments.name)
+    client.upload(data, text.Progress(f"{arguments.file} -> {arguments.name}", len(data)))
+    client.request("events", on=True)
+    client.request("upgrade", name=arguments.name, check=arguments.dry_run)
+    if arguments.dry_run:
+        print(f"{arguments.name}: it would be taken")
+        return 0
+    return _told(arguments, proven(client, arguments.name, before, arguments.wait))
+
+
+def _rollback(arguments: argparse.Namespace, client: Client) -> int:
+    before = _state(client, arguments.name)
+    if arguments.dry_run:
+        print(f"{arguments.name}: " + ("would go back" if before["previous"] else
+                                       "has nothing to go back to"))
+        return 0 if before["previous"] else 1
+    client.request("events", on=True)
+    client.request("rollback", name=arguments.name)
+    return _told(arguments, proven(client, arguments.name, before, arguments.wait))
+
+
+def _sched(arguments: argparse.Namespace, client: Client) -> int:
+    policies = [entry for entry in client.items("ps")
+                if str(entry.get("program", "")).startswith("sched_")]
+    if arguments.policy is None:
+        if arguments.json:
+            _show(policies)
+        for entry in policies if not arguments.json else []:
+            print(f"{entry['name']}: {entry['program']} {entry['version']}")
+        return 0
+    names = [entry["name"] for entry in policies]
+    name = arguments.domain or (names[0] if len(names) == 1 else None)
+    if name not in names:
+        raise Failure(f"--domain: expected one of {', '.join(names) or 'none'}", 2)
+    before = _state(client, name)
+    if arguments.dry_run:
+        print(f"{name}: runs {before['program']}, would run {arguments.policy}")
+        return 0
+    client.request("events", on=True)
+    client.request("sched", name=name, program=arguments.policy)
+    return _told(arguments, proven(client, name, before, arguments.wait))
+
+
+# --- the words ---
+
+
+class Verbs:
+    """Adds verbs to the command line."""
+
+    def __init__(self, commands: "argparse._SubParsersAction[argparse.ArgumentParser]"):
+        self._commands = commands
+
+    def add(self, word: str, help_: str, call: Callable[[argparse.Namespace, Client], int],
+            named: Optional[str] = "NAME", changes: bool = False) -> argparse.ArgumentParser:
+        """named: NAME, [NAME] or None; changes: it has --dry-run and may be waited for."""
+        parser = self._commands.add_parser(word, help=help_)
+        if named:
+            parser.add_argument("name", metavar="NAME", nargs="?" if named[0] == "[" else None,
+                                help="a domain")
+        parser.add_argument("--json", action="store_true", help="for programs")
+        if changes:
+            parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+            parser.add_argument("--wait", type=float, default=PATIENCE, metavar="S",
+                                help="seconds until it must have come to its end")
+        systems.add_arguments(parser)
+        parser.set_defaults(call=_guarded(call))
+        return parser
+
+
+def _count(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-n", "--count", type=int, metavar="N", help="end after so many")
+
+
+def _add_looking(verbs: Verbs) -> None:
+    verbs.add("ps", "the domains of the running system", _ps, "[NAME]")
+    top = verbs.add("top", "who uses the CPUs", _top, None)
+    top.add_argument("--interval", type=float, default=1.0, metavar="S")
+    _count(top)
+    verbs.add("why", "the story of a domain's last failure", _why)
+    _count(verbs.add("events", "what happens, as it happens", _events, None))
+    logs = verbs.add("logs", "what domains have said", _logs, "[NAME]")
+    logs.add_argument("--tail", type=int, default=200, metavar="N", help="lines at most")
+    verbs.add("caps", "what a domain may touch, out of the core's own tables", _listed(
+        "caps", ["SLOT", "TYPE", "RIGHTS", "FIRST", "COUNT", "WHAT"],
+        ["slot", "type", "rights", "first", "count", "what"]))
+
+
+def _add_net_and_blk(verbs: Verbs) -> None:
+    verbs.add("net", "the switch's ports and their counters", _listed(
+        "net", ["PORT", "KIND", "UP", "IN", "BYTES IN", "OUT", "BYTES OUT"],
+        ["name", "kind", "up", "in_packets", "in_bytes", "out_packets", "out_bytes"]), None)
+    rules = verbs.add("net-rules", "how often each rule of a VIF was hit", _listed(
+        "net-rules", ["LINE", "PACKETS", "BYTES"], ["line", "packets", "bytes"]))
+    rules.add_argument("direction", choices=("out", "in"))
+    verbs.add("blk", "virtual disks and their counters", _listed(
+        "blk", ["DISK", "GUEST", "UP", "READS", "WRITES", "ERRORS", "BYTES/S", "IOPS"],
+        ["name", "guest", "up", "reads", "writes", "errors", "limit_bytes", "limit_iops"]), None)
+
+
+LIFE = {
+    "create": ("start", "start a domain of the description that does not run"),
+    "stop": ("stop", "ask a guest to shut down; end a native domain"),
+    "reboot": ("reboot", "ask a guest to reboot"),
+    "destroy": ("destroy", "end a domain at once and take everything back"),
+    "pause": ("pause", "stop a domain's clock; nothing is lost"),
+    "unpause": ("unpause", "let it go on"),
+    "restart": ("restart", "reset a domain in place"),
+    "kill": ("kill", "end a domain as if it had crashed"),
+    "clear": ("clear", "start a domain again that was given up"),
+}
+
+
+def _add_changing(verbs: Verbs) -> None:
+    for word, (verb, help_) in LIFE.items():
+        parser = verbs.add(word, help_, _change(verb), changes=True)
+        parser.add_argument("--no-wait", action="store_true", help="do not wait for its end")
+    setter = verbs.add("set", "change what a domain may use", _set, changes=True)
+    setter.add_argument("key", choices=("memory", "weight", "cap", "heartbeat"),
+                        help="memory in MiB, cap in thousandths of a CPU, heartbeat in ms")
+    setter.add_argument("value", type=int)
+    for word in ("plug", "unplug"):
+        plug = verbs.add(word, f"{word} a disk or a VIF of the description's", _plug(word),
+                         changes=True)
+        plug.add_argument("device", metavar="DEVICE")
+    upgrade = verbs.add("upgrade", "replace a domain's program", _upgrade, changes=True)
+    upgrade.add_argument("file", metavar="FILE.dom")
+    verbs.add("rollback", "go back to the program before", _rollback, changes=True)
+    sched = verbs.add("sched", "which scheduling policy runs, or another one", _sched, None,
+                      changes=True)
+    sched.add_argument("set", nargs="?", choices=("set",), help="replace it")
+    sched.add_argument("policy", nargs="?", metavar="POLICY", help="such as sched_bvt")
+    sched.add_argument("--domain", metavar="NAME", help="if there are several policies")
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    verbs = Verbs(commands)
+    _add_looking(verbs)
+    _add_net_and_blk(verbs)
+    _add_changing(verbs)

@@ -1,0 +1,404 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The tools' side of the control line: frames, the broker, the verbs, against a system that
+is played here, on a line that loses and invents bytes."""
+
+import base64
+import contextlib
+import io
+import json
+import os
+import random
+import socket
+import tempfile
+import threading
+import unittest
+import unittest.mock
+import zlib
+from pathlib import Path
+from typing import Iterator, Optional
+
+from control import text
+from control.broker import Broker
+from control.client import Client, Refused, Unreachable
+from control.frame import LARGEST, Decoder, Message, encode
+from launcher.cli import main
+
+DOMAIN = {
+    "name": "nic0", "kind": "native", "state": "running", "domid": 7, "program": "virtio_net",
+    "version": "1.0", "build_id": "ab" * 20, "vcpus": 1, "weight": 256, "cap": 0,
+    "memory": 4 << 20, "maximum": 4 << 20, "run_ns": 5_000_000, "started_ns": 1_000,
+    "incarnation": 0, "restarts": 0, "restarts_left": 3, "failures": 0, "heartbeat_ms": 1000,
+    "previous": False, "device": "00:03.0 1af4:1041", "line": 31,
+}
+SYSTEM = {"name": "played", "now_ns": 10**9, "memory": 1 << 30, "free": 1 << 29, "cpus": 2,
+          "domains": 1, "iommu": True, "intremap": True, "signed": False}
+
+
+class Played:
+    """A control domain: one thread that answers on a socket as QEMU's end of a line."""
+
+    def __init__(self, folder: Path):
+        self.path = folder / "line0.line"
+        self.asked: list[Message] = []
+        self.done: list[Message] = []  # what was asked the first time
+        self.deaf = 0  # so many requests are lost
+        self.noise = b""  # before each answer
+        self.domain = dict(DOMAIN)
+        self.uploaded = b""
+        self._last: Optional[int] = None
+        self._answers: list[Message] = []
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(self.path))
+        self._listener.listen(1)
+        self._line: Optional[socket.socket] = None
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        self._line, _ = self._listener.accept()
+        decoder = Decoder()
+        while data := self._line.recv(4096):
+            for message in decoder.feed(data):
+                self._request(message)
+
+    def close(self) -> None:
+        self._listener.close()
+        if self._line:
+            with contextlib.suppress(OSError):
+                self._line.shutdown(socket.SHUT_RDWR)
+            self._thread.join(5)
+            self._line.close()
+
+    def say(self, message: Message) -> None:
+        assert self._line
+        self._line.sendall(self.noise + encode(message))
+
+    def _request(self, message: Message) -> None:
+        self.asked.append(message)
+        if self.deaf:
+            self.deaf -= 1
+            return
+        if message["id"] != self._last:
+            self._last = message["id"]
+            self.done.append(message)
+            self._answers = list(self._answer(message))
+        for answer in self._answers:
+            self.say(answer if "event" in answer else {"id": message["id"], **answer})
+
+    def _answer(self, message: Message) -> Iterator[Message]:
+        verb, domain = message["verb"], self.domain
+        good: Message = {"ok": True}
+        if "name" in message and message["name"] != domain["name"]:
+            yield {"ok": False, "error": {
+                "code": "unknown", "message": "there is no such domain",
+                "domain": message["name"], "try": "./tessera ps"}}
+        elif verb == "ps":
+            yield {"item": domain}
+            yield good
+        elif verb == "system":
+            yield {**good, **SYSTEM}
+        elif verb == "destroy":
+            yield {"ok": False, "error": {"code": "denied", "message": "the right 'life' lacks"}}
+        elif verb in ("restart", "kill"):
+            domain["incarnation"] = int(str(domain["incarnation"])) + 1
+            yield good
+            yield {"event": "state", "name": "nic0", "from": "ending", "to": "running",
+                   "at_ns": 5, "incarnation": domain["incarnation"]}
+        elif verb == "upload":
+            if "size" in message:
+                self.uploaded = b""
+            else:
+                self.uploaded += base64.b64decode(message["data"])
+            yield good
+        elif verb == "upgrade":
+            if self.uploaded.startswith(b"bad"):
+                domain["failures"] = int(str(domain["failures"])) + 1
+            elif not message.get("check"):
+                domain["incarnation"] = int(str(domain["incarnation"])) + 1
+                domain["version"] = "1.1"
+            yield good
+        elif verb == "why":
+            yield {**good, "failures": domain["failures"], "code": "failed", "at_ns": 10**9,
+                   "what": "did not prove itself", "expected": "a heartbeat within 1,000 ms",
+                   "found": "none", "try": "./tessera logs nic0"}
+        else:
+            yield good
+
+
+class WithSystem(unittest.TestCase):
+    def setUp(self) -> None:
+        # Not below the build folder: a socket's path must be short.
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.system = Played(self.folder)
+        self.addCleanup(self.system.close)
+        self.broker = Broker(self.system.path, self.folder / "line0.control").start()
+        self.addCleanup(self.broker.stop)
+
+    def client(self) -> Client:
+        client = Client(self.broker.path)
+        self.addCleanup(client.close)
+        return client
+
+    def tessera(self, *words: str) -> tuple[int, str, str]:
+        out, errors = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+            status = main([*words, "--socket", str(self.broker.path)])
+        return status, out.getvalue(), errors.getvalue()
+
+
+class Frames(unittest.TestCase):
+    def test_there_and_back(self) -> None:
+        message = {"id": 1, "verb": "ps", "name": "größe\n\0\x1b"}
+        self.assertEqual(list(Decoder().feed(encode(message))), [message])
+
+    def test_as_documented(self) -> None:
+        payload = b'{"id":1,"verb":"ps"}'
+        frame = b"TC1 00000014 %08x " % zlib.crc32(payload) + payload + b"\n"
+        self.assertEqual(encode({"id": 1, "verb": "ps"}), frame)
+
+    def test_in_any_pieces(self) -> None:
+        data = b"".join(encode({"id": i}) for i in range(20))
+        for size in (1, 2, 7, 100):
+            decoder = Decoder()
+            found = [message["id"] for i in range(0, len(data), size)
+                     for message in decoder.feed(data[i : i + size])]
+            self.assertEqual(found, list(range(20)))
+            self.assertEqual(decoder.dropped, 0)
+
+    def test_finds_the_next_frame(self) -> None:
+        """After any damage to one frame, the one that follows is found."""
+        dice = random.Random(7)
+        for _ in range(2000):
+            broken = bytearray(encode({"id": 1, "verb": "ps"}))
+            for _ in range(dice.randint(1, 4)):
+                broken[dice.randrange(len(broken) - 1)] = dice.choice([*range(10), *range(11, 256)])
+            decoder = Decoder()
+            found = list(decoder.feed(bytes(broken[: dice.randint(0, len(broken) - 1)]) + b"\n"
+                                      + encode({"id": 2})))
+            self.assertEqual(found[-1], {"id": 2})
+
+    def test_what_never_ends_is_dropped(self) -> None:
+        decoder = Decoder()
+        for _ in range(100):
+            self.assertEqual(list(decoder.feed(b"x" * 4096)), [])
+        self.assertLess(len(decoder._rest), LARGEST + 4200)
+        self.assertEqual(list(decoder.feed(b"y\n" + encode({"id": 3}))), [{"id": 3}])
+
+    def test_too_large_to_send(self) -> None:
+        with self.assertRaises(ValueError):
+            encode({"id": 1, "data": "x" * LARGEST})
+
+    def test_wrong_things_are_no_frames(self) -> None:
+        for line in (b"TC1 00000002 %08x []\n" % zlib.crc32(b"[]"), b"TC1 0000000", b"\n",
+                     b"TC1 00000002 00000000 {}\n", b"TC1 00000003 %08x {}\n" % zlib.crc32(b"{}"),
+                     b"TC2" + encode({})[3:]):
+            self.assertEqual(list(Decoder().feed(line + b"\n")), [])
+
+
+class Brokers(WithSystem):
+    def test_an_answer_with_items(self) -> None:
+        self.assertEqual(self.client().items("ps"), [DOMAIN])
+
+    def test_an_error(self) -> None:
+        with self.assertRaises(Refused) as caught:
+            self.client().request("why", name="nobody")
+        self.assertEqual(caught.exception.code, "unknown")
+        self.assertIn("./tessera ps", caught.exception.explained())
+
+    def test_asks_again_and_it_is_done_once(self) -> None:
+        self.system.deaf = 2
+        self.client().request("restart", name="nic0")
+        restarts = [m for m in self.system.asked if m["verb"] == "restart"]
+        self.assertEqual(len(restarts), 3)
+        self.assertEqual(len({m["id"] for m in restarts}), 1)
+        self.assertEqual(len(self.system.done), 1)
+
+    def test_through_noise(self) -> None:
+        self.system.noise = b"[    0.1] boot\r\nTC1 00000014 \n"
+        self.assertEqual(self.client().items("ps"), [DOMAIN])
+
+    def test_many_at_once(self) -> None:
+        found: list[int] = []
+
+        def work() -> None:
+            with Client(self.broker.path) as client:
+                found.extend(len(client.items("ps")) for _ in range(20))
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(found, [1] * 160)
+        ids = [m["id"] for m in self.system.done]
+        self.assertEqual(ids, sorted(set(ids)))
+
+    def test_two_operators_upload(self) -> None:
+        first, second = self.client(), self.client()
+        first.request("upload", size=3)
+        for verb in ("upload", "upgrade"):
+            with self.assertRaises(Refused) as caught:
+                second.request(verb, name="nic0")
+            self.assertEqual(caught.exception.code, "busy")
+        first.upload(b"new")
+        first.request("upgrade", name="nic0")
+        second.upload(b"x" * 100_000)
+        self.assertEqual(self.system.uploaded, b"x" * 100_000)
+
+    def test_who_goes_lets_others_upload(self) -> None:
+        first = Client(self.broker.path)
+        first.request("upload", size=3)
+        first.close()
+        second = self.client()
+        for _ in range(100):
+            with contextlib.suppress(Refused):
+                second.request("upload", size=4)
+                return
+        self.fail("still busy")
+
+    def test_events_to_those_who_want_them(self) -> None:
+        first, second, third = self.client(), self.client(), self.client()
+        first.request("events", on=True)
+        second.request("events", on=True)
+        third.request("system")
+        first.request("restart", name="nic0")
+        for client in (first, second):
+            event = client.event(10)
+            assert event
+            self.assertEqual(event["to"], "running")
+        third.request("system")
+        self.assertFalse(third.events)
+        # One of two goes: the other still gets them. Both go: they are turned off.
+        first.request("events", on=False)
+        self.assertNotIn(False, [m.get("on") for m in self.system.done])
+        second.request("events", on=False)
+        self.assertIn(False, [m.get("on") for m in self.system.done])
+
+    def test_a_new_control_domain_is_told_who_listens(self) -> None:
+        client = self.client()
+        client.request("events", on=True)
+        self.system.done.clear()
+        self.system.say({"event": "hello", "session": 2})
+        event = client.event(10)
+        assert event
+        self.assertEqual(event["event"], "hello")
+        client.request("system")
+        self.assertEqual([m["verb"] for m in self.system.done][:2], ["events", "system"])
+
+    def test_garbage_of_a_client(self) -> None:
+        with socket.socket(socket.AF_UNIX) as other:
+            other.connect(str(self.broker.path))
+            other.sendall(b"\xff" * 5000 + b"\n" + encode({"id": "x", "verb": 5}))
+            answer = next(Decoder().feed(other.recv(4096)))
+            self.assertEqual(answer["error"]["code"], "invalid")
+        self.assertEqual(self.client().items("ps"), [DOMAIN])
+
+    def test_one_that_asks_too_much(self) -> None:
+        self.system.deaf = 1
+        with socket.socket(socket.AF_UNIX) as other:
+            other.connect(str(self.broker.path))
+            other.settimeout(10)
+            other.sendall(b"".join(encode({"id": i, "verb": "system"}) for i in range(1, 200)))
+            decoder, codes = Decoder(), []
+            while len(codes) < 199:
+                codes += [m.get("error", {}).get("code", "ok")
+                          for m in decoder.feed(other.recv(65536))]
+        self.assertIn("busy", codes)
+        self.assertIn("ok", codes)
+
+    def test_nobody_there(self) -> None:
+        self.broker.stop()
+        with self.assertRaises(Unreachable):
+            Client(self.broker.path)
+
+
+class Verbs(WithSystem):
+    def test_ps(self) -> None:
+        status, out, _ = self.tessera("ps")
+        self.assertEqual(status, 0)
+        self.assertIn("nic0   7  running   4 MiB      5 ms         virtio_net 1.0  00:03.0", out)
+        self.assertIn("512 MiB of 1 GiB are free", out)
+        self.assertNotIn("\x1b", out)
+
+    def test_json(self) -> None:
+        _, out, _ = self.tessera("ps", "--json")
+        self.assertEqual(json.loads(out)["domains"], [DOMAIN])
+
+    def test_top(self) -> None:
+        status, out, _ = self.tessera("top", "-n", "1", "--interval", "0.01", "--json")
+        self.assertEqual((status, json.loads(out)["domains"][0]["name"]), (0, "nic0"))
+
+    def test_restart_waits_for_its_end(self) -> None:
+        status, out, _ = self.tessera("restart", "nic0")
+        self.assertEqual((status, out), (0, "nic0: running\n"))
+
+    def test_dry_run_changes_nothing(self) -> None:
+        status, out, _ = self.tessera("restart", "nic0", "--dry-run")
+        self.assertEqual((status, out), (0, "nic0: is running; would be asked to restart\n"))
+        self.assertNotIn("restart", [m["verb"] for m in self.system.done])
+
+    def test_a_right_that_lacks(self) -> None:
+        status, _, errors = self.tessera("destroy", "nic0")
+        self.assertEqual((status, errors), (4, "tessera: the right 'life' lacks\n"))
+        status, out, _ = self.tessera("destroy", "nic0", "--json")
+        self.assertEqual((status, json.loads(out)["error"]["code"]), (4, "denied"))
+
+    def test_unknown(self) -> None:
+        status, _, errors = self.tessera("why", "nobody")
+        self.assertEqual(status, 1)
+        self.assertIn("nobody: there is no such domain\n  try: ./tessera ps", errors)
+
+    def test_upgrade(self) -> None:
+        file = self.folder / "new.dom"
+        file.write_bytes(os.urandom(70_000))
+        status, out, _ = self.tessera("upgrade", "nic0", str(file))
+        self.assertEqual((status, out), (0, f"nic0: runs virtio_net 1.1 ({'ab' * 6})\n"))
+        self.assertEqual(self.system.uploaded, file.read_bytes())
+
+    def test_upgrade_that_fails_tells_why(self) -> None:
+        file = self.folder / "new.dom"
+        file.write_bytes(b"bad")
+        status, _, errors = self.tessera("upgrade", "nic0", str(file))
+        self.assertEqual(status, 1)
+        self.assertIn("did not prove itself\n  expected: a heartbeat within 1,000 ms", errors)
+
+    def test_upgrade_dry_run(self) -> None:
+        file = self.folder / "new.dom"
+        file.write_bytes(b"new")
+        status, out, _ = self.tessera("upgrade", "nic0", str(file), "--dry-run")
+        self.assertEqual((status, out), (0, "nic0: it would be taken\n"))
+        asked = [m["check"] for m in self.system.done if m["verb"] == "upgrade"]
+        self.assertEqual(asked, [True])
+
+    def test_no_system(self) -> None:
+        errors = io.StringIO()
+        with contextlib.redirect_stderr(errors):
+            status = main(["ps", "--socket", str(self.folder / "none")])
+        self.assertEqual(status, 3)
+        self.assertIn("nobody answers", errors.getvalue())
+
+
+class Texts(unittest.TestCase):
+    def test_sizes_and_spans(self) -> None:
+        for size, expected in ((0, "0 B"), (4096, "4 KiB"), (1 << 20, "1 MiB"),
+                               (1536 << 20, "1.5 GiB"), (300_000_000, "286 MiB")):
+            self.assertEqual(text.size(size), expected)
+        for span, expected in ((5_000_000, "5 ms"), (90 * 10**9, "90.0 s"),
+                               (150 * 10**9, "2 m 30 s"), (7500 * 10**9, "2 h 05 m")):
+            self.assertEqual(text.span(span), expected)
+
+    def test_no_commands_for_terminals(self) -> None:
+        self.assertEqual(text.printable("a\x1b[2Jb\x07"), "a\\x1b[2Jb\\x07")
+
+    def test_no_color(self) -> None:
+        class Terminal(io.StringIO):
+            def isatty(self) -> bool:
+                return True
+
+        with unittest.mock.patch.dict(os.environ, {"NO_COLOR": "1", "TERM": "xterm"}):
+            self.assertEqual(text.paint("a", "red", Terminal()), "a")
+        with unittest.mock.patch.dict(os.environ, {"NO_COLOR": "", "TERM": "xterm"}):
+            self.assertEqual(text.paint("a", "red", Terminal()), "\x1b[31ma\x1b[0m")
+            self.assertEqual(text.paint("a", "red", io.StringIO()), "a")
