@@ -59,7 +59,7 @@ def running() -> Optional[Running]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--socket", type=Path, metavar="FILE", help="of the control line, instead of run's")
-    add("--line", metavar="NAME", help="the control line by its driver's name, if there are several")
+    add("--line", metavar="NAME", help="the control line, by its driver's name")
     add("--timeout", type=float, default=20, metavar="S", help="seconds to wait for an answer")
 
 

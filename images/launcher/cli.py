@@ -13,7 +13,7 @@ from typing import Any
 from control import systems, verbs
 from description.binary import Compiled
 
-from . import boot, build, capture, disks, iso, launch, lines, machine, nets, packages, rules
+from . import boot, build, capture, disks, iso, launch, lines, machine, manual, nets, packages, rules
 from .paths import TOP, Failure, out_dir
 
 DEFAULT = TOP / "images" / "default.toml"
@@ -160,6 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="run the benchmarks and print the table")
     bench.add_argument("names", nargs="*", metavar="NAME")
     bench.set_defaults(call=_bench)
+    manual.add_commands(commands, parser)
     return parser
 
 
