@@ -87,12 +87,18 @@ uint32_t bus_export(const struct bus *bus, struct pci_function *to, uint32_t max
 /* NULL: there is none. */
 struct bus_entry *bus_find(struct bus *bus, uint32_t source);
 
-/* 0 or -errno; the command has been copied out of shared memory. */
+/*
+ * 0 or -errno; the command has been copied out of shared memory. -XEN_ETIMEDOUT: the
+ * function's reset does not come to its end.
+ */
 int bus_prepare(struct bus *bus, struct bus_entry *entry, const struct pci_command *command);
 int bus_quiesce(struct bus *bus, struct bus_entry *entry);
 
-/* reset.c. Decoding and bus master are off before and after; BARs are lost. */
-void bus_reset(struct bus *bus, struct bus_entry *entry);
+/*
+ * reset.c. Decoding and bus master are off before and after; BARs are lost. 0;
+ * -XEN_EOPNOTSUPP: it has no reset; -XEN_ETIMEDOUT: it has, and no end of it is seen.
+ */
+int bus_reset(struct bus *bus, struct bus_entry *entry);
 /* Back to full power. */
 void bus_power_on(struct bus *bus, struct bus_entry *entry);
 /* prepare.c: writes what a reset forgot. */

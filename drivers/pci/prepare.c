@@ -77,6 +77,7 @@ static void wait_for_silence(struct bus *bus, const struct bus_entry *e) {
 
 int bus_quiesce(struct bus *bus, struct bus_entry *e) {
 	uint32_t command = bus_read(bus, e->f.source, PCI_COMMAND, 2);
+	int status;
 
 	set_command(bus, e, (command & ~PCI_COMMAND_MASTER) | PCI_COMMAND_NO_INTX);
 	messages_off(bus, e);
@@ -84,13 +85,13 @@ int bus_quiesce(struct bus *bus, struct bus_entry *e) {
 	set_command(bus, e, PCI_COMMAND_NO_INTX);
 	bus_power_on(bus, e);
 	bus_restore(bus, e); /* D3 may have lost them, and a reset may need a register */
-	bus_reset(bus, e);
+	status = bus_reset(bus, e);
 	set_command(bus, e, PCI_COMMAND_NO_INTX);
 	bus_restore(bus, e);
 	e->f.state = PCI_STATE_IDLE;
 	e->adopted = false;
-	e->clean = true;
-	return 0;
+	e->clean = status != -XEN_ETIMEDOUT;
+	return e->clean ? 0 : status;
 }
 
 /* One message; decoding is off. */

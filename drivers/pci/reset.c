@@ -9,7 +9,10 @@
  *      master is off
  *   3. D3hot and back to D0, unless it says that this keeps its state
  *
- * A function with none of them has bus master off, and nothing more can be done.
+ * A function with none of them has bus master off, and nothing more can be done. One
+ * that has a reset which does not come to its end is another matter: what it still does
+ * nobody knows, so it is not handed to a driver, and the memory that it could reach is
+ * not reused without an IOMMU in between (prepare.c).
  *
  * A function-level reset may take up to 100 ms, and many are done in microseconds.
  * The end is seen, not waited for: a function in reset does not answer, or has a
@@ -17,10 +20,12 @@
  */
 #include "bus.h"
 
+#include "proto/xen/errno.h"
+
 #define FLR_LIMIT_US      100000U
 #define STEP_US           100U
 #define D3_US             10000U
-#define CLASS_RESET_STEPS 10000U /* of STEP_US: one second */
+#define CLASS_RESET_STEPS 5000U /* of STEP_US: half of what root waits for an answer */
 
 #define EXPRESS_CONTROL 8U
 #define EXPRESS_STATUS  10U
@@ -64,45 +69,47 @@ static void wait_for_pending(struct bus *bus, uint32_t source, uint32_t at, unsi
 	}
 }
 
-static void wait_for_answer(struct bus *bus, uint32_t source) {
+static int wait_for_answer(struct bus *bus, uint32_t source) {
 	for (uint32_t us = 0; us < FLR_LIMIT_US; us += STEP_US) {
 		wait(bus, STEP_US);
-		if (answers(bus, source)) return;
+		if (answers(bus, source)) return 0;
 	}
+	return -XEN_ETIMEDOUT;
 }
 
-static bool function_level_reset(struct bus *bus, struct bus_entry *e) {
+/* These three: 0; -XEN_EOPNOTSUPP: it has no such reset; -XEN_ETIMEDOUT: no end of it is seen. */
+static int function_level_reset(struct bus *bus, struct bus_entry *e) {
 	uint32_t source = e->f.source, control;
 	uint8_t at = pci_capability(e->f.config, PCI_CAP_EXPRESS, 0, 12);
+	int status;
 
-	if (!(e->f.flags & PCI_F_FLR)) return false;
+	if (!(e->f.flags & PCI_F_FLR)) return -XEN_EOPNOTSUPP;
 	if (at && pci_config32(e->f.config, at + 4U) & 1U << 28) {
 		control = bus_read(bus, source, at + EXPRESS_CONTROL, 2) & ~EXPRESS_FLR;
 		wait_for_pending(bus, source, at + EXPRESS_STATUS, 2, EXPRESS_PENDING);
 		bus_write(bus, source, at + EXPRESS_CONTROL, 2, control | EXPRESS_FLR);
-		wait_for_answer(bus, source);
+		status = wait_for_answer(bus, source);
 		bus_write(bus, source, at + EXPRESS_CONTROL, 2, control);
-		return true;
+		return status;
 	}
 	at = pci_capability(e->f.config, PCI_CAP_AF, 0, 6);
-	if (!at) return false;
+	if (!at) return -XEN_EOPNOTSUPP;
 	wait_for_pending(bus, source, at + 5U, 1, 1);
 	bus_write(bus, source, at + 4U, 1, 1);
-	wait_for_answer(bus, source);
-	return true;
+	return wait_for_answer(bus, source);
 }
 
 /* Writes a register of a BAR and waits until `mask` reads as `done`. */
-static bool class_write(struct bus *bus, struct bus_entry *e, unsigned bar, uint64_t offset,
-			unsigned width, uint32_t value, uint64_t status, uint32_t mask,
-			uint32_t done) {
+static int class_write(struct bus *bus, struct bus_entry *e, unsigned bar, uint64_t offset,
+		       unsigned width, uint32_t value, uint64_t status, uint32_t mask,
+		       uint32_t done) {
 	const struct pci_bar *b = &e->f.bar[bar < PCI_BARS ? bar : 0];
 	struct bus_ops *ops = &bus->ops;
 	bool reached = false;
 
 	if (bar >= PCI_BARS || !(b->flags & PCI_BAR_MEMORY) || !b->address ||
 	    offset > b->size - 4 || status > b->size - 4)
-		return false;
+		return -XEN_EOPNOTSUPP;
 	bus_write(bus, e->f.source, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_NO_INTX);
 	ops->memory_write(ops->context, b->address + offset, width, value);
 	for (uint32_t step = 0; step < CLASS_RESET_STEPS && !reached; step++) {
@@ -112,11 +119,11 @@ static bool class_write(struct bus *bus, struct bus_entry *e, unsigned bar, uint
 		if (!reached) wait(bus, STEP_US);
 	}
 	bus_write(bus, e->f.source, PCI_COMMAND, 2, PCI_COMMAND_NO_INTX);
-	return reached;
+	return reached ? 0 : -XEN_ETIMEDOUT;
 }
 
 /* Virtio 1.1, 4.1.4.3: zero to the status, which reads zero when the reset is done. */
-static bool reset_virtio(struct bus *bus, struct bus_entry *e) {
+static int reset_virtio(struct bus *bus, struct bus_entry *e) {
 	const uint8_t *c = e->f.config;
 	uint8_t at = 0;
 
@@ -126,20 +133,20 @@ static bool reset_virtio(struct bus *bus, struct bus_entry *e) {
 		if (c[at + 3] == VIRTIO_COMMON)
 			return class_write(bus, e, c[at + 4], offset, 1, 0, offset, 0xff, 0);
 	}
-	return false;
+	return -XEN_EOPNOTSUPP;
 }
 
 /*
  * 82574 datasheet, 10.2.5.1: receiving off, since not all of them forget that; CTRL.RST.
  * The 82540 has the same registers.
  */
-static bool reset_82574(struct bus *bus, struct bus_entry *e) {
-	bool off = class_write(bus, e, 0, 0x100, 4, 0, 0x100, 2, 0);
+static int reset_82574(struct bus *bus, struct bus_entry *e) {
+	int status = class_write(bus, e, 0, 0x100, 4, 0, 0x100, 2, 0);
 
-	return class_write(bus, e, 0, 0, 4, 1U << 26, 0, 1U << 26, 0) && off;
+	return status ? status : class_write(bus, e, 0, 0, 4, 1U << 26, 0, 1U << 26, 0);
 }
 
-static bool class_reset(struct bus *bus, struct bus_entry *e) {
+static int class_reset(struct bus *bus, struct bus_entry *e) {
 	const struct pci_function *f = &e->f;
 
 	if (f->vendor == VENDOR_VIRTIO && f->device >= VIRTIO_FIRST && f->device <= VIRTIO_LAST)
@@ -149,24 +156,36 @@ static bool class_reset(struct bus *bus, struct bus_entry *e) {
 	if (f->class_code == CLASS_NVME) return class_write(bus, e, 0, 0x14, 4, 0, 0x1c, 1, 0);
 	if (f->vendor == VENDOR_INTEL && (f->device == INTEL_82574 || f->device == INTEL_82540))
 		return reset_82574(bus, e);
-	return false;
+	return -XEN_EOPNOTSUPP;
 }
 
-static void power_cycle(struct bus *bus, struct bus_entry *e) {
+static int power_cycle(struct bus *bus, struct bus_entry *e) {
 	uint8_t at = pci_capability(e->f.config, PCI_CAP_PM, 0, 8);
 	uint32_t control;
 
-	if (!at) return;
+	if (!at) return -XEN_EOPNOTSUPP;
 	control = bus_read(bus, e->f.source, at + PM_CONTROL, 2);
-	if (control & PM_KEEPS_STATE) return;
+	if (control & PM_KEEPS_STATE) return -XEN_EOPNOTSUPP;
 	bus_write(bus, e->f.source, at + PM_CONTROL, 2, control | PM_STATE);
 	wait(bus, D3_US);
 	bus_write(bus, e->f.source, at + PM_CONTROL, 2, control & ~PM_STATE);
 	wait(bus, D3_US);
+	control = bus_read(bus, e->f.source, at + PM_CONTROL, 2);
+	return control & PM_STATE ? -XEN_ETIMEDOUT : 0;
 }
 
-void bus_reset(struct bus *bus, struct bus_entry *e) {
-	if (!function_level_reset(bus, e) && !class_reset(bus, e)) power_cycle(bus, e);
+int bus_reset(struct bus *bus, struct bus_entry *e) {
+	static int (*const resets[])(struct bus *, struct bus_entry *) = {
+		function_level_reset,
+		class_reset,
+		power_cycle,
+	};
+	int status = -XEN_EOPNOTSUPP;
+
+	for (unsigned i = 0; status == -XEN_EOPNOTSUPP && i < sizeof(resets) / sizeof(resets[0]);
+	     i++)
+		status = resets[i](bus, e);
+	return status;
 }
 
 void bus_power_on(struct bus *bus, struct bus_entry *e) {

@@ -10,6 +10,7 @@
 #include "libs/rt/time.h"
 #include "memory.h"
 #include "pages.h"
+#include "proto/xen/errno.h"
 #include "proto/xen/xen.h"
 
 struct device devices[SYSTEM_MAX_DEVICES];
@@ -79,8 +80,10 @@ static void job_done(void *context, int status) {
 
 	device_address(device->function.source, address);
 	if (status)
-		log_print("%s: the device %s cannot be %s (%d)", device->domain->name, address,
-			  device->preparing ? "prepared" : "quiesced", status);
+		log_print("%s: the device %s cannot be %s%s (%d)", device->domain->name, address,
+			  device->preparing ? "prepared" : "quiesced",
+			  status == -XEN_ETIMEDOUT ? ": its reset does not come to an end" : "",
+			  status);
 	if (device->preparing) {
 		device->prepared = !status;
 		if (status)
