@@ -214,16 +214,37 @@ def measure(place: Place, system: str, run: Run) -> dict[str, dict[str, float]]:
 Results = dict[str, dict[str, dict[str, float]]]  # system: row: figure
 
 
-def gather(place: Place, model: str, systems: Sequence[str], rows: Sequence[str], seconds: int,
-           counts: bool) -> Results:
-    found: Results = {system: {row: {} for row in rows} for system in systems}
-    for system in systems:
-        for amount in ([seconds] if seconds else []) + ([0] if counts else []):
-            print(f"disk: {model}, {system}, {'IOPS' if amount else 'instructions'}",
-                  file=sys.stderr)
-            for row, figures in measure(place, system, Run(model, rows, amount)).items():
-                found[system][row].update(figures)
-    return found
+class Book:
+    """Figures measured so far, by model. With a file they outlive the command: what
+    stands there is not measured again, and every boot's figures are kept at once."""
+
+    def __init__(self, path: Optional[Path]):
+        self.path = path
+        self.models: dict[str, Results] = {}
+        if path and path.is_file():
+            self.models = json.loads(path.read_text())
+
+    def row(self, model: str, system: str, row: str) -> dict[str, float]:
+        return self.models.setdefault(model, {}).setdefault(system, {}).setdefault(row, {})
+
+    def add(self, run: Run, system: str, figures: dict[str, dict[str, float]]) -> None:
+        for row, more in figures.items():
+            self.row(run.model, system, row).update(more)
+        if self.path:
+            temporary = self.path.with_suffix(".new")
+            temporary.write_text(json.dumps(self.models, indent=2))
+            temporary.replace(self.path)
+
+    def gather(self, place: Place, model: str, system: str, rows: Sequence[str],
+               seconds: int) -> None:
+        """Rows that are not there yet, in one boot. seconds 0: instructions."""
+        figure = "iops" if seconds else "all"
+        missing = [row for row in rows if figure not in self.row(model, system, row)]
+        if missing:
+            print(f"disk: {model}, {system}, {'IOPS' if seconds else 'instructions'}, "
+                  f"{len(missing)} rows", file=sys.stderr, flush=True)
+            run = Run(model, missing, seconds)
+            self.add(run, system, measure(place, system, run))
 
 
 def _ratio(one: Optional[float], other: Optional[float]) -> str:
@@ -237,7 +258,7 @@ def _number(value: Optional[float]) -> str:
 def table(figure: str, title: str, found: Results) -> str:
     """As Markdown, for docs/measurements.md; empty if it was not measured."""
     lines = [f"| {title} | native | Xen | Tessera | / native | / Xen |", "|---" * 6 + "|"]
-    for row in next(iter(found.values())):
+    for row in ROWS:
         native, other, ours = (
             found.get(system, {}).get(row, {}).get(figure) for system in SYSTEMS
         )
@@ -255,7 +276,8 @@ def shares(model: str, found: Results) -> str:
              driver: driver}
     lines = ["| of Tessera's instructions | " + " | ".join(names.values()) + " | other domains |",
              "|---" * (len(names) + 2) + "|"]
-    for row, figures in found.get("tessera", {}).items():
+    for row in ROWS:
+        figures = found.get("tessera", {}).get(row, {})
         if "all" in figures:
             known = [figures.get(name, 0.0) for name in names]
             rest = figures["all"] - sum(known)
@@ -271,23 +293,28 @@ def main() -> None:
     parser.add_argument("--row", action="append", choices=ROWS, help="only this one")
     parser.add_argument("--seconds", type=int, default=SECONDS, help="of each row; 0: no IOPS")
     parser.add_argument("--no-counts", action="store_true", help="no instructions per request")
+    parser.add_argument("--results", type=Path, metavar="FILE",
+                        help="keep figures there, and measure only what is not there yet")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     arguments = parser.parse_args()
-    systems = arguments.system or SYSTEMS
-    everything = {}
+    models = arguments.model or list(MODELS)
+    amounts = [arguments.seconds] if arguments.seconds else []
+    amounts += [] if arguments.no_counts else [0]
+    book = Book(arguments.results)
     with build.workspace() as name:
         place = Place.make(Path(name))
-        for model in arguments.model or MODELS:
-            everything[model] = gather(place, model, systems, arguments.row or ROWS,
-                                       arguments.seconds, not arguments.no_counts)
-            if not arguments.json:
-                found = everything[model]
-                print(f"### {model}\n")
-                parts = (table("iops", "IOPS", found),
-                         table("all", "instructions per request", found), shares(model, found))
-                print("\n".join(part for part in parts if part), flush=True)
+        for model in models:
+            for system in arguments.system or SYSTEMS:
+                for amount in amounts:
+                    book.gather(place, model, system, arguments.row or ROWS, amount)
     if arguments.json:
-        print(json.dumps(everything, indent=2))
+        print(json.dumps(book.models, indent=2))
+        return
+    for model in models:
+        found = book.models[model]
+        parts = (table("iops", "IOPS", found),
+                 table("all", "instructions per request", found), shares(model, found))
+        print(f"### {model}\n\n" + "\n".join(part for part in parts if part), flush=True)
 
 
 if __name__ == "__main__":
