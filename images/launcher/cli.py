@@ -109,15 +109,20 @@ def _test(arguments: argparse.Namespace) -> int:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
+    """`bench NAME OPTION...`: the options are the one benchmark's own."""
     known = {path.stem: path for path in sorted((TOP / "tests" / "bench").glob("[!t_]*.py"))}
-    unknown = [name for name in arguments.names if name not in known]
+    names = [word for word in arguments.names if not word.startswith("-")]
+    options: list[str] = []
+    if len(names) < len(arguments.names):
+        names, options = arguments.names[:1], arguments.names[1:]
+    unknown = [name for name in names if name not in known]
     if unknown:
         raise Failure(f"found the benchmark {unknown[0]}, expected {', '.join(known)}", 2)
     packages.require("build", "boot", "disk", "test")
     built = build.system()
     status = 0
-    for name in arguments.names or known:
-        status |= _python([known[name], "--built", built])
+    for name in names or known:
+        status |= _python([known[name], "--built", built, *options])
     return status
 
 
@@ -158,7 +163,8 @@ def _parser() -> argparse.ArgumentParser:
     test.set_defaults(call=_test)
 
     bench = commands.add_parser("bench", help="run the benchmarks and print the table")
-    bench.add_argument("names", nargs="*", metavar="NAME")
+    bench.add_argument("names", nargs=argparse.REMAINDER, metavar="NAME",
+                       help="those to run; behind one of them, options for it (--help)")
     bench.set_defaults(call=_bench)
     manual.add_commands(commands, parser)
     return parser
