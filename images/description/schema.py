@@ -279,6 +279,7 @@ MACHINE_KEYS = {
     "iommu": Key(values.boolean, False),
     "disks": Key(machine.disks, {}),
     "nets": Key(machine.nets, {}),
+    "lines": Key(machine.lines, {}),
 }
 TABLES = {"system": SYSTEM_KEYS, "machine": MACHINE_KEYS, **NAMED}
 
@@ -290,7 +291,6 @@ def _entry(
     entry = Entry(path[-1], where, lines.at(*path))
     if not isinstance(table, dict):
         report.error(entry.line, "", f"found {where} = {shown(table)}, expected a table [{where}]")
-    "lines": Key(machine.lines, {}),
         table = {}
     for key, value in table.items():
         line = entry.lines[key] = lines.at(*path, key)
