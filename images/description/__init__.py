@@ -23,7 +23,20 @@ from typing import Callable, Optional
 from . import binary, check, lines, schema
 from .report import DescriptionError, Report
 
-__all__ = ["DescriptionError", "compile_file", "compile_text"]
+__all__ = ["DescriptionError", "compile_file", "compile_text", "read_file"]
+
+
+def _read(
+    text: str, folder: Path, find_image: Optional[Callable[[str], Optional[Path]]],
+    report: Report,
+) -> schema.System:
+    table, where = lines.parse(text, report)
+    report.stop_if_errors()
+    system = schema.read(table, where, report)
+    report.stop_if_errors()
+    check.check(system, folder, find_image, report)
+    report.stop_if_errors()
+    return system
 
 
 def compile_text(
@@ -35,12 +48,7 @@ def compile_text(
     program; find_image=None leaves files unchecked.
     """
     report = Report(name)
-    table, where = lines.parse(text, report)
-    report.stop_if_errors()
-    system = schema.read(table, where, report)
-    report.stop_if_errors()
-    check.check(system, folder, find_image, report)
-    report.stop_if_errors()
+    system = _read(text, folder, find_image, report)
     compiled = binary.encode(system, folder)
     compiled.warnings = report.warnings
     return compiled
@@ -51,8 +59,12 @@ def compile_file(
 ) -> "binary.Compiled":
     """Compile the file at `path`. Raises DescriptionError."""
     shown = name or str(path)
+    return compile_text(_text(path, shown), shown, path.parent, find_image)
+
+
+def _text(path: Path, shown: str) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise DescriptionError([f"{shown}: cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
@@ -60,4 +72,9 @@ def compile_file(
         raise DescriptionError(
             [f"{shown}:{line}: found a byte that is not UTF-8, expected TOML text"]
         ) from error
-    return compile_text(text, shown, path.parent, find_image)
+
+
+def read_file(path: Path) -> schema.System:
+    """What the file at `path` says, checked but for the files that it names. Raises
+    DescriptionError."""
+    return _read(_text(path, str(path)), path.parent, None, Report(str(path)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from control import systems, verbs
+from control import systems, verbs, web
 from description.binary import Compiled
 
 from . import boot, build, capture, disks, iso, launch, lines, machine, manual, nets, packages, rules
@@ -157,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
 
     rules.add_command(commands)
     verbs.add_commands(commands)
+    web.add_command(commands)
 
     test = commands.add_parser("test", help="run the tests")
     test.add_argument("suites", nargs="*", metavar="SUITE")
