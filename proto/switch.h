@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #define SWITCH_CONFIG_MAGIC   0x3146434853525354ULL /* "TSRSHCF1" */
-#define SWITCH_CONFIG_VERSION 1U
+#define SWITCH_CONFIG_VERSION 2U
 
 #define SWITCH_MAX_NETWORKS 16U
 #define SWITCH_MAX_PORTS    64U
@@ -81,6 +81,7 @@ struct switch_port {
 	uint32_t rules_out;              /* ruleset for what the VIF sends, or SWITCH_NO_RULES */
 	uint32_t rules_in;               /* for what it is sent */
 	struct switch_rate out, in;      /* from the VIF, to the VIF */
+	uint64_t small_per_second;       /* from the VIF, beyond what answers; 0: no limit */
 };
 
 struct switch_prefix {
@@ -98,7 +99,7 @@ struct switch_ruleset {
 
 _Static_assert(sizeof(struct switch_config) == 56, "switch_config layout");
 _Static_assert(sizeof(struct switch_network) == 16, "switch_network layout");
-_Static_assert(sizeof(struct switch_port) == 96, "switch_port layout");
+_Static_assert(sizeof(struct switch_port) == 104, "switch_port layout");
 _Static_assert(sizeof(struct switch_prefix) == 24, "switch_prefix layout");
 _Static_assert(sizeof(struct switch_ruleset) == 16, "switch_ruleset layout");
 

@@ -261,6 +261,7 @@ VIF_KEYS = {
     "rate_in": Key(netvalues.rate, 0),
     "packets_out": Key(PACKETS, 0),
     "packets_in": Key(PACKETS, 0),
+    "small_out": Key(values.integer(0, 1000000000), 10000),
 }
 
 NAMED = {

@@ -9,12 +9,12 @@ from .schema import Entry, System
 
 HEADER = struct.Struct("<Q12I")
 NETWORK = struct.Struct("<4I")
-PORT = struct.Struct("<8I6sH6I4Q")
+PORT = struct.Struct("<8I6sH6I5Q")
 PREFIX = struct.Struct("<16sBB6x")
 RULESET = struct.Struct("<4I")
 
 MAGIC = 0x3146434853525354
-VERSION = 1
+VERSION = 2
 PORT_VIF, PORT_UPLINK = 1, 2
 ANY_MAC, ANY_ADDRESS, DHCP, TRUNK = 1, 2, 4, 8
 NO_RULES = 0xFFFFFFFF
@@ -78,6 +78,7 @@ def _vif(vif: Entry, network: int, sets: list[str], parts: _Parts, strings: _Str
         *parts.prefixes(addresses),
         *(NO_RULES if path is None else sets.index(path) for path in _files(vif)),
         vif["rate_out"], vif["packets_out"], vif["rate_in"], vif["packets_in"],
+        vif["small_out"],
     )
 
 
@@ -87,7 +88,7 @@ def _uplink(uplink: Uplink, network: int, line: int, parts: _Parts, strings: _St
     name = strings[uplink.driver]
     return PORT.pack(name, PORT_UPLINK, name, network, 0, 1, 0 if access else TRUNK, line,
                      bytes(6), uplink.vlan, *parts.vlans(uplink.vlans), 0, 0,
-                     NO_RULES, NO_RULES, 0, 0, 0, 0)
+                     NO_RULES, NO_RULES, 0, 0, 0, 0, 0)
 
 
 def config(system: System, server: Entry) -> bytes:

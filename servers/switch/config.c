@@ -94,6 +94,7 @@ static void apply_vif(struct port *port, const struct switch_port *from) {
 	}
 	bucket_init(&vif->out_bytes, from->out.bytes_per_second, sw.now);
 	bucket_init(&vif->out_packets, from->out.packets_per_second, sw.now);
+	bucket_init(&vif->small, from->small_per_second, sw.now);
 	bucket_init(&vif->in_bytes, from->in.bytes_per_second, sw.now);
 	bucket_init(&vif->in_packets, from->in.packets_per_second, sw.now);
 	for (unsigned i = 0; i < rt_start_page->connection_count; i++) {

@@ -225,6 +225,9 @@ static uint32_t examine(const struct port *from, struct frame *frame, struct pac
 	if (reason) return reason;
 	packet->vlan = frame->vlan;
 	frame->hash = flow_hash(packet);
+	if (packet->flags & PACKET_F_ERROR ||
+	    (packet->flags & PACKET_F_TCP && packet->tcp_flags & PACKET_RST))
+		frame->flags |= FRAME_REFUSAL;
 	frame->family = packet->family;
 	frame->network = packet->l3;
 	return check_offload(frame, packet, sw.network[from->network].mtu);

@@ -40,6 +40,7 @@ struct piece {
 #define FRAME_OUTSIDE 4U  /* some pieces are the sender's */
 #define FRAME_FAILED  8U  /* a piece could not be read */
 #define FRAME_KEEP    16U /* is wanted for longer than the round: all of it into the pool */
+#define FRAME_REFUSAL 32U /* a TCP reset or an ICMP error: somebody did not want what was sent */
 
 struct frame {
 	uint16_t refs;

@@ -71,6 +71,7 @@ static void put(struct port *port, struct queue *queue, const struct frame *fram
 	port->count->in_bytes += left;
 	bucket_charge(&port->vif.in_bytes, left);
 	bucket_charge(&port->vif.in_packets, 1);
+	share_received(&port->vif, frame);
 	if (frame->flags & FRAME_BLANK)
 		flags |= NETRXF_csum_blank | NETRXF_data_validated;
 	else if (frame->flags & FRAME_VALID)
@@ -111,22 +112,68 @@ static bool limited(struct vif *vif) {
 	return bytes || packets;
 }
 
-static void wait(struct port *port, struct queue *queue, struct frame *frame) {
-	uint32_t pages = frame_page_count(frame->length);
-	uint32_t last = queue->waiting_first + queue->waiting_count;
-	/* All queues together leave half of everything to those that do not wait. */
+/* --- frames that wait --- */
+
+/* All queues together leave half of everything to those that do not wait. */
+static bool may_wait(const struct queue *queue, uint32_t pages) {
 	uint32_t most = MIN(SW_WAITING, FRAMES / 2 / MAX(sw.queue_count, 1U));
 
-	if (queue->waiting_count >= most || queue->waiting_pages + pages > SW_PAGES ||
-	    sw.waiting_pages + pages > pool.singles / 2) {
-		port_drop(port_index(port), NETCTL_IN,
-			  limited(&port->vif) ? DROP_RATE : DROP_NO_BUFFER, frame);
+	return queue->waiting_count < most && queue->waiting_pages + pages <= SW_PAGES &&
+	       sw.waiting_pages + pages <= pool.singles / 2;
+}
+
+static uint16_t *place(struct queue *queue, uint32_t n) {
+	return &queue->waiting[(queue->waiting_first + n) % SW_WAITING];
+}
+
+static void forget(struct queue *queue, struct frame *frame) {
+	uint32_t pages = frame_page_count(frame->length);
+
+	queue->waiting_count--;
+	queue->waiting_pages -= pages;
+	sw.waiting_pages -= pages;
+	frame_drop(frame);
+}
+
+static void lose(struct port *port, const struct frame *frame) {
+	port_drop(port_index(port), NETCTL_IN, limited(&port->vif) ? DROP_RATE : DROP_NO_BUFFER,
+		  frame);
+}
+
+/*
+ * Who has most waiting here loses the last of it to one who has less; so what a receiver is
+ * slow at is shared among those that send to it. False: nobody has more than the newcomer would.
+ */
+static bool push_out(struct port *port, struct queue *queue, const struct frame *newcomer) {
+	uint32_t pages[SW_PORTS] = {0}, most = 0, n = queue->waiting_count;
+	struct frame *frame;
+
+	for (uint32_t i = 0; i < n; i++) {
+		frame = &frames[*place(queue, i)];
+		pages[frame->port] += frame_page_count(frame->length);
+		if (pages[frame->port] > pages[most]) most = frame->port;
+	}
+	if (pages[most] <= pages[newcomer->port] + frame_page_count(newcomer->length)) return false;
+	do {
+		frame = &frames[*place(queue, --n)];
+	} while (frame->port != most);
+	for (; n + 1 < queue->waiting_count; n++) *place(queue, n) = *place(queue, n + 1);
+	lose(port, frame);
+	forget(queue, frame);
+	return true;
+}
+
+static void wait(struct port *port, struct queue *queue, struct frame *frame) {
+	uint32_t pages = frame_page_count(frame->length);
+
+	while (!may_wait(queue, pages)) {
+		if (push_out(port, queue, frame)) continue;
+		lose(port, frame);
 		return;
 	}
 	frame_keep(frame);
 	frame->flags |= FRAME_KEEP;
-	queue->waiting[last % SW_WAITING] = frame_index(frame);
-	queue->waiting_count++;
+	*place(queue, queue->waiting_count++) = frame_index(frame);
 	queue->waiting_pages += pages;
 	sw.waiting_pages += pages;
 	sw.starved |= 1ULL << port_index(port);
@@ -170,18 +217,15 @@ void rx_give(struct port *port, struct frame *frame) {
 }
 
 static void leave(struct queue *queue) {
-	struct frame *frame = &frames[queue->waiting[queue->waiting_first++ % SW_WAITING]];
-	uint32_t pages = frame_page_count(frame->length);
+	struct frame *frame = &frames[*place(queue, 0)];
 
-	queue->waiting_count--;
-	queue->waiting_pages -= pages;
-	sw.waiting_pages -= pages;
-	frame_drop(frame);
+	queue->waiting_first++;
+	forget(queue, frame);
 }
 
 static void feed(struct port *port, struct queue *queue) {
 	while (queue->waiting_count) {
-		struct frame *frame = &frames[queue->waiting[queue->waiting_first % SW_WAITING]];
+		struct frame *frame = &frames[*place(queue, 0)];
 		bool tagged = is_tagged(port, frame);
 		uint32_t slots = slots_for(frame, tagged);
 

@@ -5,6 +5,12 @@
  * later turns. A frame costs as much as one of SW_COST bytes at least, since most of the
  * work is per frame; so a guest with small frames gets as much of us as one with large.
  * A VIF that has nothing to send saves nothing up.
+ *
+ * Deficits share what is asked of us at one time. But a guest that floods asks alone, whenever it
+ * runs, and most of what its frames cost is not ours: its neighbours' time goes into
+ * frames that they did not want. So small frames have a limit of their own, in time. What
+ * goes back and forth passes it: a VIF that receives has an income, for its acknowledgements,
+ * questions and answers. Refusals are no income, or a flood of SYNs would feed itself.
  */
 #include "switch.h"
 
@@ -62,6 +68,38 @@ static uint32_t next_ready(void) {
 	uint64_t later = sw.ready >> sw.turn << sw.turn;
 
 	return (uint32_t)__builtin_ctzll(later ? later : sw.ready);
+}
+
+static uint64_t small_wait(struct vif *vif) {
+	uint64_t time;
+
+	if (vif->income >= SW_ANSWER) return 0;
+	time = bucket_wait(&vif->small, sw.now);
+	return time ? MAX(time, sw.now + SW_PAUSE) : 0;
+}
+
+uint64_t share_wait(struct vif *vif, uint32_t length) {
+	uint64_t bytes = bucket_wait(&vif->out_bytes, sw.now);
+	uint64_t packets = bucket_wait(&vif->out_packets, sw.now);
+	uint64_t small = length < SW_SMALL || vif->nonsense ? small_wait(vif) : 0;
+
+	return MAX(MAX(bytes, packets), small);
+}
+
+void share_sent(struct vif *vif, const struct frame *frame) {
+	vif->nonsense = !frame;
+	bucket_charge(&vif->out_packets, 1);
+	if (frame) bucket_charge(&vif->out_bytes, frame->length);
+	if (frame && frame->length >= SW_SMALL) return;
+	if (vif->income >= SW_ANSWER)
+		vif->income -= SW_ANSWER;
+	else
+		bucket_charge(&vif->small, 1);
+}
+
+void share_received(struct vif *vif, const struct frame *frame) {
+	if (frame->flags & FRAME_REFUSAL) return;
+	vif->income = MIN(vif->income + MAX(frame->length, SW_COST), SW_INCOME);
 }
 
 uint32_t share_take(struct frame **round, uint32_t most) {

@@ -47,8 +47,17 @@
 #define SW_QUANTUM 16384U
 /* A frame costs as much as one of this many bytes at least: most work is per frame. */
 #define SW_COST    512U
-#define SW_WAITING 64U /* frames that wait for one VIF's buffers; */
-#define SW_PAGES   48U /* and pages of the pool that these hold */
+/*
+ * Shorter frames are small, and a VIF may send so many in a second. Beyond that each wants an
+ * income of SW_ANSWER bytes, where a frame that the VIF has received counts SW_COST at least: one
+ * acknowledgement for two segments, one question for two answers.
+ */
+#define SW_SMALL   SW_COST
+#define SW_ANSWER  1024U
+#define SW_INCOME  (256U * SW_ANSWER) /* most that is saved up */
+#define SW_PAUSE   1000000U /* ns: a VIF that is held back is not looked at for each frame */
+#define SW_WAITING 64U      /* frames that wait for one VIF's buffers; */
+#define SW_PAGES   48U      /* and pages of the pool that these hold */
 
 /* One ring of a guest's; index `next` is the next request, and the next answer's. */
 struct ring {
@@ -107,6 +116,10 @@ struct vif {
 	uint32_t incarnation; /* of the guest */
 	struct front front;
 	struct bucket out_bytes, out_packets, in_bytes, in_packets;
+	struct bucket small; /* frames that it sends */
+	uint32_t income;     /* bytes, for small frames beyond that */
+	bool nonsense; /* the last packet was none: what the next says of its size is not believed
+			*/
 	int64_t deficit;
 	uint16_t turn; /* queue that is next */
 	uint16_t group_count;
@@ -328,6 +341,12 @@ bool offload_run(void);
 
 /* Takes a round's frames, VIF by VIF, at most `most`. How many. */
 uint32_t share_take(struct frame **round, uint32_t most);
+/* 0: the VIF may send a frame of this length; else when to ask again. */
+uint64_t share_wait(struct vif *vif, uint32_t length);
+/* It has sent one; NULL: something that is none. */
+void share_sent(struct vif *vif, const struct frame *frame);
+/* It was given one. */
+void share_received(struct vif *vif, const struct frame *frame);
 
 /* --- state.c --- */
 

@@ -177,15 +177,15 @@ static void fill(struct frame *frame, const struct queue *queue, const struct ch
 static bool may_take(struct queue *queue) {
 	struct vif *vif = &sw.port[queue->port].vif;
 	struct netif_tx_request first;
-	uint64_t bytes = bucket_wait(&vif->out_bytes, sw.now);
-	uint64_t packets = bucket_wait(&vif->out_packets, sw.now);
+	uint64_t later;
 
-	if (bytes || packets) {
-		sw_wake_at(MAX(bytes, packets));
+	copy_slot(&queue->tx, queue->tx.next, &first, 3);
+	later = share_wait(vif, first.size);
+	if (later) {
+		sw_wake_at(later);
 		sw.limited |= 1ULL << queue->port;
 		return false;
 	}
-	copy_slot(&queue->tx, queue->tx.next, &first, 3);
 	if (queue->guess == SW_NONE) return true;
 	return uplink_room(&sw.uplink[queue->guess], first.size, queue->port);
 }
@@ -235,10 +235,7 @@ enum tx_taken tx_take(struct queue *queue, struct frame **taken, uint32_t *cost)
 	}
 	queue->tx.next += chain.slots;
 	sw.dirty |= 1ULL << queue->port;
-	if (*taken) {
-		bucket_charge(&vif->out_bytes, (*taken)->length);
-		*cost = MAX((*taken)->length, SW_COST);
-	}
-	bucket_charge(&vif->out_packets, 1);
+	if (*taken) *cost = MAX((*taken)->length, SW_COST);
+	share_sent(vif, *taken);
 	return TX_TAKEN;
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A guest whose VIF has a limit for packets floods; its neighbours do not feel it. All of
-it is virtual time: the verdict is the same on every host."""
+"""A guest floods, of whose VIF the description says nothing; its neighbours do not feel it.
+All of it is virtual time: the verdict is the same on every host."""
 
 import unittest
 

@@ -64,6 +64,7 @@ rate_out = "100Mbit"
 rate_in = "3M"
 packets_out = 2000
 packets_in = 1000
+small_out = 500
 [vif.two]
 guest = "web"
 network = "back"
@@ -181,7 +182,7 @@ client = "switch2"
     def test_header_and_networks(self) -> None:
         header = self.config.header
         self.assertEqual((self.config.domain, *header[:3]),
-                         (4, switchconfig.MAGIC, 1, len(self.config.data)))
+                         (4, switchconfig.MAGIC, 2, len(self.config.data)))
         self.assertEqual(header[11:], (5096, 0))
         line = NETWORKS[: NETWORKS.index("[network.lan]")].count("\n") + 1
         self.assertEqual([(self.config.text(name), mtu, at) for name, mtu, at, _ in
@@ -193,7 +194,7 @@ client = "switch2"
         self.assertEqual((one[1], self.config.text(one[2]), *one[3:7]),
                          (1, "web", 0, 0, 3, switchconfig.DHCP))
         self.assertEqual(one[8:10], (bytes.fromhex("525400123456"), 10))
-        self.assertEqual(one[16:], (12500000, 2000, 3 << 20, 1000))
+        self.assertEqual(one[16:], (12500000, 2000, 3 << 20, 1000, 500))
         self.assertEqual(self.config.prefixes("one"), [
             (bytes([10, 0, 0, 5] + 12 * [0]), 4, 32),
             (bytes.fromhex("20010db8").ljust(16, b"\0"), 6, 64),
@@ -203,7 +204,11 @@ client = "switch2"
         self.assertEqual(self.config.vlans("two"), [3, 1])
         self.assertEqual((self.config.text(three[2]), *three[3:7]),
                          ("db", 1, 0, 4, switchconfig.DHCP))
-        self.assertEqual(three[16:], (0, 0, 0, 0))
+        self.assertEqual(three[16:], (0, 0, 0, 0, 10000))
+
+    def test_no_limit_for_small_frames(self) -> None:
+        free = Config(compile_here(NETWORKS.replace("small_out = 500", "small_out = 0")))
+        self.assertEqual(free.ports["one"][20], 0)
 
     def test_uplinks(self) -> None:
         plain, tagged = self.config.ports["nic0"], self.config.ports["nic1"]
@@ -269,7 +274,8 @@ client = "switch2"
                  "switch_ruleset": switchconfig.RULESET}
         checks = [f"_Static_assert(sizeof(struct {name}) == {form.size});"
                   for name, form in sizes.items()]
-        places = {"mac": 32, "vlan": 38, "vlans": 40, "rules_out": 56, "out": 64, "in": 80}
+        places = {"mac": 32, "vlan": 38, "vlans": 40, "rules_out": 56, "out": 64, "in": 80,
+                  "small_per_second": 96}
         checks += [f"_Static_assert(__builtin_offsetof(struct switch_port, {field}) == {offset});"
                    for field, offset in places.items()]
         constants = {

@@ -334,6 +334,103 @@ static void test_no_buffers(void) {
 	CHECK(front[2].came == 2 && rig_dropped(1, DROP_GIVE) == 1);
 }
 
+/* Who floods a guest that is slow loses his own frames, and not those of who sends little. */
+static void test_slow_receiver(void) {
+	begin(1);
+	rig_driver_start();
+	rig_server();
+	serve();
+	for (uint32_t i = 0; i < 100; i++) send(0, 1, 100, 1);
+	for (uint32_t i = 0; i < 10; i++) send(2, 1, 9000, 3);
+	for (uint32_t i = 0; i < 100; i++) send(0, 1, 100, 1);
+	CHECK(!front[0].errors && !front[2].errors);
+	front_post(&front[1], NETIF_SLOTS);
+	serve();
+	/* Each has half of the pages: of the ten, that are three pages each, eight. */
+	CHECK(front[1].came == SW_PAGES / 2 / 3 + SW_PAGES / 2);
+	CHECK(front[1].bytes == SW_PAGES / 2 / 3 * 9000 + SW_PAGES / 2 * 100);
+	check_idle();
+}
+
+/* Small frames beyond the limit wait in the sender's ring, larger ones pass. */
+static uint64_t flood_for(uint32_t ms, uint32_t length) {
+	uint64_t before = front[1].came;
+
+	for (uint32_t i = 0; i < ms * 10; i++) {
+		while (front_room(&front[0]) > 8) {
+			frame_write(bytes, 0, 1, front[0].number++, length);
+			front_send(&front[0], bytes, length, 1, 0, NULL);
+		}
+		rig_time += 100000;
+		serve();
+		front_post(&front[1], NETIF_SLOTS);
+	}
+	return front[1].came - before;
+}
+
+static void test_small_frames(void) {
+	uint64_t came;
+
+	begin(1);
+	rig_blob.port[0].small_per_second = 1000;
+	start();
+	front_post(&front[1], NETIF_SLOTS);
+	came = flood_for(1000, SW_SMALL - 1);
+	CHECK(came >= 1000 && came <= 1000 * (1000 + BUCKET_BURST_MS) / 1000 + 1);
+	/* What waits is small and goes first. */
+	rig_time += 1000000000;
+	for (uint32_t i = 0; i < 100; i++) {
+		rig_time += 10000000;
+		serve();
+		front_post(&front[1], NETIF_SLOTS);
+	}
+	check_idle();
+	CHECK(flood_for(10, SW_SMALL) > 5000 && !front[0].errors);
+	check_idle();
+}
+
+/* Each frame that comes pays for half a small one, or a large one for more; refusals do not. */
+static void test_income(void) {
+	uint64_t came;
+
+	begin(1);
+	rig_blob.port[0].small_per_second = 10;
+	start();
+	for (uint32_t i = 0; i < 20; i++) send(0, 1, 100, 1);
+	came = front[1].came;
+	CHECK(came == 1); /* the bucket's burst */
+	for (uint32_t i = 0; i < 8; i++) send(1, 0, 100, 1);
+	serve();
+	CHECK(front[1].came == came + 4);
+	send(1, 0, 5 * SW_ANSWER, 2);
+	serve();
+	CHECK(front[1].came == came + 9);
+	CHECK(sw.port[0].vif.income < SW_ANSWER);
+	sw.port[0].vif.income = 0;
+	frames[0].length = 5 * SW_ANSWER;
+	frames[0].flags = FRAME_REFUSAL;
+	share_received(&sw.port[0].vif, &frames[0]);
+	CHECK(!sw.port[0].vif.income);
+	frames[0].flags = 0;
+	for (uint32_t i = 0; i < 1000; i++) share_received(&sw.port[0].vif, &frames[0]);
+	CHECK(sw.port[0].vif.income == SW_INCOME);
+}
+
+/* Who says that it is large and is nothing at all is not believed the next time. */
+static void test_nonsense_is_small(void) {
+	uint64_t before;
+
+	begin(1);
+	rig_blob.port[0].small_per_second = 100;
+	start();
+	before = rig_dropped(0, DROP_MALFORMED);
+	for (uint32_t i = 0; i < 50; i++) {
+		put(4000, 2000, 0); /* beyond its page */
+		serve();
+	}
+	CHECK(rig_dropped(0, DROP_MALFORMED) - before < 10);
+}
+
 /* A page that is gone between verdict and copy: zeroes, not what was there before. */
 static void test_page_vanishes(void) {
 	begin_default();
@@ -408,6 +505,10 @@ int main(void) {
 		{"extra infos", test_extras},
 		{"chains that do not end", test_endless_chain},
 		{"a guest without buffers", test_no_buffers},
+		{"a slow receiver is shared", test_slow_receiver},
+		{"a limit for small frames", test_small_frames},
+		{"an income of small frames", test_income},
+		{"nonsense is small", test_nonsense_is_small},
 		{"a page that vanishes", test_page_vanishes},
 		{"a card that is full", test_card_is_full},
 		{"the driver dies", test_driver_dies},
