@@ -15,7 +15,7 @@ from typing import Any, Callable, Optional
 
 from launcher.paths import Failure
 
-from . import systems, text
+from . import console, systems, text
 from .client import Client, Refused, Unreachable
 from .frame import Message
 
@@ -371,6 +371,7 @@ def _add_looking(verbs: Verbs) -> None:
     verbs.add("caps", "what a domain may touch, out of the core's own tables", _listed(
         "caps", ["SLOT", "TYPE", "RIGHTS", "FIRST", "COUNT", "WHAT"],
         ["slot", "type", "rights", "first", "count", "what"]))
+    verbs.add("console", "a guest's console in this terminal", console.attach)
 
 
 def _add_net_and_blk(verbs: Verbs) -> None:

@@ -6,8 +6,10 @@ import contextlib
 import io
 import json
 import os
+import pty
 import random
 import socket
+import subprocess
 import tempfile
 import threading
 import unittest
@@ -20,6 +22,7 @@ from control.broker import Broker
 from control.client import Client, Refused, Unreachable
 from control.frame import LARGEST, Decoder, encode
 from launcher.cli import main
+from launcher.paths import TOP
 
 from tests.images.played import DOMAIN, Played
 
@@ -269,6 +272,30 @@ class Verbs(WithSystem):
         self.assertEqual((status, out), (0, "nic0: it would be taken\n"))
         asked = [m["check"] for m in self.system.done if m["verb"] == "upgrade"]
         self.assertEqual(asked, [True])
+
+    def test_console(self) -> None:
+        """What is typed gets there, what it says is shown as it is, and the end leaves."""
+        done = subprocess.run(
+            [TOP / "tessera", "console", "debian", "--socket", self.broker.path],
+            input=b"ls\n", capture_output=True, check=True, timeout=60)
+        self.assertEqual(self.system.typed, b"ls\n")
+        self.assertEqual(done.stdout, b"login: <b>\x1b[1mnot markup</b>ls\n")
+
+    def test_console_in_a_terminal(self) -> None:
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        command = [TOP / "tessera", "console", "debian", "--socket", self.broker.path]
+        with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+            os.close(theirs)
+            said = b""
+            while b"markup" not in said:
+                said += os.read(ours, 1024)
+            os.write(ours, b"\x03x")
+            while b"\x03x" not in said:
+                said += os.read(ours, 1024)
+            os.write(ours, b"\x1d")
+            self.assertEqual(process.wait(60), 0)
+        self.assertEqual(self.system.typed, b"\x03x")
 
     def test_no_system(self) -> None:
         errors = io.StringIO()

@@ -62,11 +62,13 @@ class Server(Web):
     RESTART = b'{"verb": "restart", "name": "nic0"}'
 
     def test_what_it_serves(self) -> None:
-        for path, part in (("/", b"<title>Tessera"), ("/page.js", b"use strict"), ("/page.css", b":root")):
+        for path, part in (("/", b"<title>Tessera"), ("/page.js", b"use strict"),
+                           ("/page.css", b":root")):
             status, data = self.ask("GET", path)
             self.assertEqual(status, 200)
             self.assertIn(part, data)
-            self.assertNotRegex(data, rb"https?://(?!www\.w3\.org/2000/svg)")  # nothing from outside
+            # Nothing from outside; a name space is no address.
+            self.assertNotRegex(data, rb"https?://(?!www\.w3\.org/2000/svg)")
         self.assertEqual(self.ask("GET", "/../cli.py")[0], 404)
 
     def test_state(self) -> None:
@@ -195,7 +197,8 @@ class InChromium(Web):
             self.assertEqual(page.run("return [...document.querySelectorAll('.domain.running')]"
                                       ".map((g) => g.dataset.name)"), ["nic0", "debian"])
             self.until(lambda: "% CPU" in page.run(text("[data-plot=nic0]")), "a plot")
-            self.assertEqual(page.run("return document.querySelectorAll('.plot path.cpu').length"), 2)
+            curves = "return document.querySelectorAll('.plot path.cpu').length"
+            self.assertEqual(page.run(curves), 2)
 
             page.click("[data-name=nic0]")
             self.until(lambda: "virtio_net 1.0" in page.run(text("#values")), "the details")

@@ -127,7 +127,8 @@ function plots(state) {
     box.dataset.plot = domain.name;
     title.textContent = `${domain.name} `;
     small.textContent = `${last.cpu.toFixed(0)} % CPU` +
-      (last.net ? `, net ${size(last.net)}/s` : "") + (last.blk ? `, disk ${size(last.blk)}/s` : "");
+      (last.net ? `, net ${size(last.net)}/s` : "") +
+      (last.blk ? `, disk ${size(last.blk)}/s` : "");
     box.append(title, small, svg);
     return box;
   }));
@@ -173,8 +174,10 @@ function upgrade(domain) {
   label.textContent = "upgrade: ";
   file.type = "file";
   file.accept = ".dom";
-  file.onchange = () => act(`upgrade ${domain.name}`, async () =>
-    post(`/api/upgrade?name=${encodeURIComponent(domain.name)}`, await file.files[0].arrayBuffer()));
+  file.onchange = () => act(`upgrade ${domain.name}`, async () => {
+    const program = await file.files[0].arrayBuffer();
+    return post(`/api/upgrade?name=${encodeURIComponent(domain.name)}`, program);
+  });
   label.append(file);
   return label;
 }
