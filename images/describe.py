@@ -4,7 +4,7 @@
 
     describe.py DESCRIPTION.toml OUTPUT.bin [--programs FOLDER] [--modules] [--disks]
 
---programs names the build's folder, where NAME.bin files of native programs
+--programs names the build's folder, where NAME.dom files of native programs
 are looked for; without it, files are not checked. --modules lists the boot
 modules that the description asks for, --disks the physical disks that its volumes
 lie on, as DRIVER:NUMBER, what the driver looks for, and the volumes: which file or
@@ -27,7 +27,7 @@ def program_finder(folder: Path) -> Callable[[str], Optional[Path]]:
 
     def find(name: str) -> Optional[Path]:
         for group in ("servers", "drivers", "tests"):
-            found = sorted((folder / group).rglob(f"{name}.bin"))
+            found = sorted((folder / group).rglob(f"{name}.dom"))
             if found:
                 return found[0]
         return None

@@ -134,7 +134,12 @@ struct system_device {
 };
 #define SYSTEM_ANY 0xffffffffU
 
-/* Bytes of the description that are one domain's own affair: its SYSTEM_CONN_CONFIG. */
+/*
+ * Bytes of the description that are one domain's own affair: its SYSTEM_CONN_CONFIG.
+ * Root's is the Ed25519 key by which uploaded packages must be signed; if there is none,
+ * they need not be.
+ */
+#define SYSTEM_KEY_SIZE 32U
 struct system_blob {
 	uint32_t domain;       /* index */
 	uint32_t offset, size; /* from the start of the header; offset is a multiple of 8 */

@@ -13,9 +13,12 @@
 #include "libs/grant/grant.h"
 #include "libs/log/log.h"
 #include "libs/pci/mmio.h"
+#include "libs/rt/package.h"
 #include "libs/rt/time.h"
 #include "libs/rt/window.h"
 #include "proto/system.h"
+
+PACKAGE_SERVER(SYSTEM_CONN_BUS, PCI_BUS_VERSION, PCI_BUS_VERSION);
 
 #define CONFIG_ADDRESS 0xcf8U
 #define CONFIG_DATA    0xcfcU

@@ -11,10 +11,15 @@
 #include "libs/event/event.h"
 #include "libs/grant/grant.h"
 #include "libs/log/log.h"
+#include "libs/rt/package.h"
 #include "libs/rt/time.h"
 #include "proto/serial.h"
 #include "proto/system.h"
 #include "uart.h"
+
+PACKAGE_SERVER(SYSTEM_CONN_SERIAL, 1, 1);
+PACKAGE_CAPABILITY(CAP_IOPORTS);
+PACKAGE_CAPABILITY(CAP_IRQ);
 
 #define DEFAULT_BAUD 115200U
 #define STUCK_DELAY  MILLISECONDS(100)

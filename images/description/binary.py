@@ -190,14 +190,16 @@ def _devices(system: System, index: dict[str, int]) -> list[bytes]:
 
 
 def _blobs(system: System, index: dict[str, int], first: int) -> tuple[list[bytes], bytes]:
-    """Each server's configuration: records, and the bytes from offset `first` on."""
+    """Each server's configuration, and root's key: records, and the bytes from `first` on."""
     servers = [(server, disks.config) for server in system.serving("block")]
     servers += [(server, switchconfig.config) for server in system.serving("vif")]
+    blobs = [(index[server.name], config(system, server)) for server, config in servers]
+    if system.key:
+        blobs.append((0, system.key))
     records, content = [], b""
-    first += len(servers) * BLOB.size
-    for server, config in servers:
-        data = config(system, server)
-        records.append(BLOB.pack(index[server.name], first + len(content), len(data), 0))
+    first += len(blobs) * BLOB.size
+    for domain, data in blobs:
+        records.append(BLOB.pack(domain, first + len(content), len(data), 0))
         content += data + bytes(-len(data) % 8)
     return records, content
 
@@ -216,6 +218,8 @@ def encode(system: System, folder: Path) -> Compiled:
         if native:
             resources += _resources(entry, index[entry.name], settings["cpus"] if policy else 0)
     connections = _connections(system, index, strings)
+    for program in settings["programs"]:
+        modules.add("program", program, program)
 
     body, places = b"", []
     for records in (domains, resources, connections, _devices(system, index)):

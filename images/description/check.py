@@ -8,6 +8,8 @@ import struct
 from pathlib import Path
 from typing import Callable, Optional
 
+from package import dom, needs, sign
+
 from . import disks, machine, networks, schema
 from .hardware import Device
 from .report import Report, shown, suggestion, words
@@ -53,9 +55,14 @@ def check(system: System, folder: Path, find_image: FindImage, report: Report) -
     machine.check_lines(system, report)
     for guest in system.guests:
         _check_guest(guest, system, folder, find_image is not None, report)
+    packages: dict[str, dom.Package] = {}
     for native in system.natives:
-        _check_native(native, system, find_image, report)
+        _check_native(native, system, find_image, packages, report)
+    _check_programs(system, find_image, report)
+    _check_key(system, folder, report)
     _check_counts(system, report)
+    if not report.errors:  # else they would be found again, in other words
+        needs.check(system, packages, report)
 
 
 def _check_names(system: System, report: Report) -> None:
@@ -308,12 +315,17 @@ def _served_drivers(native: Entry, system: System) -> list[str]:
             if protocol in ("disk", "net") and server == native.name]
 
 
-def _check_native(native: Entry, system: System, find_image: FindImage, report: Report) -> None:
+def _check_native(
+    native: Entry, system: System, find_image: FindImage, packages: dict[str, dom.Package],
+    report: Report,
+) -> None:
     if {"block", "vif"} <= set(native["serves"]):
         native.wrong(report, "serves", '"block" and "vif"', "one of them: each has a configuration")
     _fill(native, image=native.name)
     if find_image is not None:
-        _check_image(native, find_image, report)
+        package = _check_image(native, find_image, report)
+        if package is not None:
+            packages[native.name] = package
     _fill(native, memory=DEFAULT_PAGES)
     ends, wanted = _ends(native, system), _capabilities(native, system)
     if ends > NATIVE_MAX_CONNECTIONS:
@@ -338,27 +350,59 @@ def _check_event_ports(entry: Entry, report: Report) -> None:
         entry.wrong(report, "event_ports", str(entry["event_ports"]), "a multiple of 64")
 
 
-def _check_image(
-    native: Entry, find_image: Callable[[str], Optional[Path]], report: Report
-) -> None:
-    image = native["image"]
+def _find_package(
+    entry: Entry, key: str, image: str, find_image: Callable[[str], Optional[Path]],
+    report: Report,
+) -> Optional[dom.Package]:
     path = find_image(image)
     if image in ("root", "system") or path is None:
-        native.wrong(report, "image", f'"{image}"',
-                     "the name of a program that is built under servers/ or drivers/")
-        return
-    with path.open("rb") as file:
-        header = file.read(IMAGE_HEADER.size)
-    if len(header) < IMAGE_HEADER.size or header[:8] != b"TSRANAT1":
-        native.wrong(report, "image", f'"{path.name}", which has no native image header',
-                     "a program linked with libs/")
-        return
-    _, virt_base, _, _, _, _, memory_end, _ = IMAGE_HEADER.unpack(header)
+        entry.wrong(report, key, f'"{image}"',
+                    "the name of a program that is built under servers/ or drivers/")
+        return None
+    try:
+        package = dom.read(path)
+    except dom.PackageError as error:
+        entry.wrong(report, key, f'"{path.name}": {error}', "the package of a program")
+        return None
+    if len(package.image) < IMAGE_HEADER.size or package.image[:8] != b"TSRANAT1":
+        entry.wrong(report, key, f'"{path.name}", which has no native image header',
+                    "a program linked with libs/")
+        return None
+    return package
+
+
+def _check_image(
+    native: Entry, find_image: Callable[[str], Optional[Path]], report: Report
+) -> Optional[dom.Package]:
+    image = native["image"]
+    package = _find_package(native, "image", image, find_image, report)
+    if package is None:
+        return None
+    _, virt_base, _, _, _, _, memory_end, _ = IMAGE_HEADER.unpack_from(package.image)
     needed = (memory_end - virt_base + PAGE - 1) // PAGE + NATIVE_OVERHEAD_PAGES
     _fill(native, memory=max(needed, DEFAULT_PAGES))
     if native["memory"] < needed:
         native.wrong(report, "memory", size_text(native["memory"] * PAGE),
                      f'at least {size_text(needed * PAGE)} for the program "{image}"')
+    return package
+
+
+def _check_key(system: System, folder: Path, report: Report) -> None:
+    value = system.settings["signed"]
+    if value is None:
+        return
+    try:
+        system.key = sign.public_key(folder / value)
+    except sign.KeyFailure as error:
+        system.settings.wrong(report, "signed", f"{shown(value)}: {error}",
+                              "the file of an Ed25519 public key")
+
+
+def _check_programs(system: System, find_image: FindImage, report: Report) -> None:
+    """Programs that are there for later; root checks their needs when one is to run."""
+    for name in system.settings["programs"]:
+        if find_image is not None:
+            _find_package(system.settings, "programs", name, find_image, report)
 
 
 def _fill(entry: Entry, **defaults: object) -> None:
@@ -369,7 +413,7 @@ def _fill(entry: Entry, **defaults: object) -> None:
 
 def _check_counts(system: System, report: Report) -> None:
     modules = (
-        2 + len({native["image"] for native in system.natives})
+        2 + len({native["image"] for native in system.natives} | set(system.settings["programs"]))
         + len({guest["kernel"] for guest in system.guests})
         + len({guest["initrd"] for guest in system.guests} - {None})
     )

@@ -74,6 +74,7 @@ class System:
     networks: list[Entry] = field(default_factory=list)
     vifs: list[Entry] = field(default_factory=list)
     machine: Entry = field(default_factory=lambda: Entry("machine", "machine", 1))
+    key: bytes = b""  # by which uploaded packages must be signed
     rules: dict[str, bytes] = field(default_factory=dict)  # compiled, by path
 
     def joined(self) -> list[tuple[str, str, str, Entry]]:
@@ -183,6 +184,8 @@ SYSTEM_KEYS = {
     "exit_port": Key(values.integer(1, 0xFFFF), 0),
     "exit_with_guests": Key(values.boolean, False),
     "iommu": Key(values.choice("use", "require"), "use"),
+    "programs": Key(values.items(values.name, "programs"), []),
+    "signed": Key(values.file),
 }
 
 NATIVE_KEYS = {

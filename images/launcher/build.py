@@ -59,6 +59,11 @@ def core(folder: Path) -> Path:
     return folder / "kernel" / "core.elf"
 
 
+def root(folder: Path) -> Path:
+    """The one native program that is no package: the core starts it."""
+    return folder / "servers" / "root" / "root.bin"
+
+
 def program(folder: Path, name: str) -> Path:
     path = program_finder(folder)(name)
     if path is None:

@@ -31,7 +31,7 @@ def stage_kernels(compiled: Compiled, folder: Path) -> None:
 
 def stage(compiled: Compiled, built: Path, folder: Path) -> list[Path]:
     """Add everything else; the paths of all boot modules in the order of loading."""
-    shutil.copyfile(build.program(built, "root"), folder / "root")
+    shutil.copyfile(build.root(built), folder / "root")
     (folder / "system").write_bytes(compiled.data)
     for module in compiled.modules:
         if module.kind == "program":

@@ -9,9 +9,12 @@
 #include "libs/cap/cap.h"
 #include "libs/event/event.h"
 #include "libs/grant/grant.h"
+#include "libs/rt/package.h"
 #include "libs/rt/window.h"
 #include "proto/system.h"
 #include "proto/xen/xen.h"
+
+PACKAGE_CLIENT(SYSTEM_CONN_PCI, PCI_BUS_VERSION, PCI_BUS_VERSION);
 
 void pci_open(struct pci *pci, unsigned n) {
 	const struct native_connection *connection = rt_connection(SYSTEM_CONN_PCI, n);

@@ -7,11 +7,14 @@
  */
 #include "libs/log/log.h"
 #include "libs/rt/hypercall.h"
+#include "libs/rt/package.h"
 #include "libs/rt/rt.h"
 #include "libs/rt/window.h"
 #include "proto/cap/cap.h"
 #include "proto/xen/sched.h"
 #include "proto/xen/xen.h"
+
+PACKAGE_RUNS_ON(PACKAGE_RUNTIME, PACKAGE_RUNTIME);
 
 const struct native_start *rt_start_page;
 

@@ -7,8 +7,11 @@
 #include "libs/cap/cap.h"
 #include "libs/control/control.h"
 #include "libs/event/event.h"
+#include "libs/rt/package.h"
 #include "libs/rt/time.h"
 #include "libs/sched/sched.h"
+
+PACKAGE_CAPABILITY(CAP_CPU);
 
 static uint32_t cpu_slot[SCHED_CPUS];
 static struct event_timer timer;

@@ -2,7 +2,11 @@
 /* A client of the store in its domain: the page mapped, the channel handled. */
 #include "libs/event/event.h"
 #include "libs/grant/grant.h"
+#include "libs/rt/package.h"
 #include "libs/xenbus/internal.h"
+#include "proto/system.h"
+
+PACKAGE_CLIENT(SYSTEM_CONN_XENBUS, 1, 1);
 
 static void serve(void *context) {
 	struct xenbus *bus = context;

@@ -16,10 +16,14 @@
 #include "libs/grant/grant.h"
 #include "libs/log/log.h"
 #include "libs/ring/ring.h"
+#include "libs/rt/package.h"
 #include "libs/rt/time.h"
 #include "proto/netctl.h"
 #include "proto/serial.h"
 #include "proto/system.h"
+
+PACKAGE_CLIENT(SYSTEM_CONN_NETCTL, NETCTL_VERSION, NETCTL_VERSION);
+PACKAGE_CLIENT(SYSTEM_CONN_SERIAL, 1, 1);
 
 #define MAGIC  0x65727574706163ULL /* "capture" */
 #define CHUNK  1024U

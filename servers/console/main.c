@@ -12,10 +12,14 @@
 #include "libs/event/event.h"
 #include "libs/grant/grant.h"
 #include "libs/log/log.h"
+#include "libs/rt/package.h"
 #include "libs/rt/time.h"
 #include "mux.h"
 #include "proto/system.h"
 #include "proto/xen/xen.h"
+
+PACKAGE_SERVER(SYSTEM_CONN_CONSOLE, 1, 1);
+PACKAGE_CLIENT(SYSTEM_CONN_SERIAL, 1, 1);
 
 #define DEFAULT_KEY 1
 

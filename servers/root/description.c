@@ -282,7 +282,8 @@ static const char *check_blob(const struct description *d, uint32_t index) {
 	const struct system_blob *blob = &d->blobs[index];
 	uint32_t total = d->header->total_size;
 
-	if (blob->domain >= d->domain_count || !is_kind(d, blob->domain, SYSTEM_KIND_NATIVE))
+	if (blob->domain >= d->domain_count || is_kind(d, blob->domain, SYSTEM_KIND_GUEST) ||
+	    (!blob->domain && blob->size != SYSTEM_KEY_SIZE))
 		return "a configuration is for a domain that cannot have it";
 	if (blob->offset % 8 || blob->offset < sizeof(*d->header) || blob->offset > total ||
 	    blob->size > total - blob->offset || blob->size > SYSTEM_MAX_BLOB_SIZE)
@@ -345,6 +346,10 @@ const char *description_check(const void *data, uint64_t size, struct descriptio
 		*line = description->devices[i].line;
 		why = check_device(description, i);
 	}
-	for (uint32_t i = 0; i < header->blob_count && !why; i++) why = check_blob(description, i);
+	for (uint32_t i = 0; i < header->blob_count && !why; i++) {
+		why = check_blob(description, i);
+		if (!why && !description->blobs[i].domain)
+			description->key = bytes + description->blobs[i].offset;
+	}
 	return why ? why : check_buses(description, line);
 }

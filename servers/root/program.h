@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The program store: what native domains run. A program has a name, and is either a
- * boot module or was uploaded into pages of root's; several domains may run the same
- * one. A domain holds the program that it runs, and the one that it may fall back to;
- * an upload that nobody holds any more gives its pages back. Boot modules stay.
+ * The program store: what native domains run. A program is a package (proto/package.h)
+ * that was looked at once, when it was accepted; it lies in a boot module, or in pages
+ * of root's if it was uploaded. Several domains may run the same one. A domain holds the
+ * program that it runs and the one that it may fall back to; an upload that nobody
+ * holds any more gives its pages back. Boot modules stay.
  */
 #ifndef SERVERS_ROOT_PROGRAM_H
 #define SERVERS_ROOT_PROGRAM_H
 
+#include "libs/package/package.h"
 #include "libs/rt/rt.h"
-#include "proto/native.h"
 
-#define PROGRAM_MAX  96U
-#define PROGRAM_NAME 32U
+#define PROGRAM_MAX 96U
 
 struct program {
-	char name[PROGRAM_NAME];          /* "": this place is free */
+	struct package package;           /* a copy; magic 0: this place is free */
 	const struct boot_module *module; /* NULL: uploaded */
-	uint64_t mfn, size;               /* of the file; contiguous */
+	uint64_t mfn;                     /* of the file, contiguous */
 	uint32_t holders;
 };
 
@@ -30,6 +30,18 @@ struct program *program_hold(struct program *program);
 void program_drop(struct program *program); /* NULL: nothing happens */
 
 /* Its native image and how long that is, mapped until space_unmap_modules(). NULL: cannot. */
-const uint8_t *program_map(struct program *program, uint64_t *size);
+const uint8_t *program_map(const struct program *program, uint64_t *size);
+
+/* --- uploads, one at a time --- */
+
+/* Pages for so many bytes; what was uploaded before and not used is forgotten. NULL, or why not. */
+const char *program_upload_begin(uint64_t size);
+/* Some of its bytes, in any order. NULL, or why not. */
+const char *program_upload_data(uint64_t offset, const void *data, uint32_t size);
+/*
+ * All has been sent: a program, held for the caller. NULL: it is no package, was
+ * altered, or is not signed though the description demands that.
+ */
+struct program *program_upload_end(const char **why);
 
 #endif

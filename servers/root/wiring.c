@@ -119,7 +119,7 @@ static void make_config(const struct system_blob *blob) {
 	uint64_t mfn;
 	void *at;
 
-	if (!blob->size) return;
+	if (!blob->size || !blob->domain) return;
 	mfn = pages_take(pages);
 	at = pages_map(mfn, pages);
 	memcpy(at, (const uint8_t *)description.header + blob->offset, blob->size);

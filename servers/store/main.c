@@ -10,8 +10,13 @@
 #include "libs/grant/grant.h"
 #include "libs/lifeboat/lifeboat.h"
 #include "libs/log/log.h"
+#include "libs/rt/package.h"
 #include "proto/system.h"
 #include "store.h"
+
+PACKAGE_SERVER(SYSTEM_CONN_STORE, 1, 1);
+PACKAGE_SERVER(SYSTEM_CONN_XENBUS, 1, 1);
+PACKAGE_MAY_HAVE_LIFEBOAT(BOAT_LAYOUT, BOAT_LAYOUT);
 
 /* By the connection's number in the start page; ring NULL: not one of the store's, or absent. */
 static struct connection connections[NATIVE_MAX_CONNECTIONS];

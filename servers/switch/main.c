@@ -7,8 +7,13 @@
 #include "libs/event/event.h"
 #include "libs/lifeboat/lifeboat.h"
 #include "libs/log/log.h"
+#include "libs/rt/package.h"
 #include "libs/rt/time.h"
 #include "switch.h"
+
+PACKAGE_SERVER(SYSTEM_CONN_VIF, 1, 1);
+PACKAGE_SERVER(SYSTEM_CONN_NETCTL, NETCTL_VERSION, NETCTL_VERSION);
+PACKAGE_LIFEBOAT(BOAT_LAYOUT, BOAT_LAYOUT);
 
 struct switch_server sw;
 

@@ -10,7 +10,11 @@
 #include "libs/event/event.h"
 #include "libs/lifeboat/lifeboat.h"
 #include "libs/log/log.h"
+#include "libs/rt/package.h"
 #include "libs/rt/time.h"
+
+PACKAGE_SERVER(SYSTEM_CONN_BLOCK, 1, 1);
+PACKAGE_LIFEBOAT(BOAT_LAYOUT, BOAT_LAYOUT);
 
 struct vbd vbd;
 

@@ -36,14 +36,14 @@ class HowTo(unittest.TestCase):
                 run("sh", "-ec", command, cwd=tree)
             cross = str(tree / "images" / "cross-x86_64.ini")
             run("meson", "setup", str(built), "--cross-file", cross, cwd=tree)
-            run("ninja", "-C", str(built), f"drivers/{DRIVER}/{DRIVER}.bin", cwd=tree)
+            run("ninja", "-C", str(built), f"drivers/{DRIVER}.dom", cwd=tree)
             self.add_the_rest(built)
             self.drives((tree / "images" / "e1000.toml").read_text(), built)
 
     def add_the_rest(self, built: Path) -> None:
         """What the page does not change is there already."""
         for program in ("root", "sched_rr", "pci", "netcheck"):
-            shutil.copy(build.program(build_dir(), program), built / "drivers" / f"{program}.bin")
+            shutil.copy(build.program(build_dir(), program), built / "drivers" / f"{program}.dom")
         build.core(built).parent.mkdir(exist_ok=True)
         shutil.copy(build.core(build_dir()), build.core(built))
 

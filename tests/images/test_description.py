@@ -15,10 +15,11 @@ from description import (
     DescriptionError, binary, compile_file, compile_text, disks, hardware, lines, schema,
 )
 from description.report import Report
+from package import dom
 from launcher.paths import TOP
 
 BAD = TOP / "images" / "bad"
-PROGRAM = b"TSRANAT1" + struct.pack(
+IMAGE = b"TSRANAT1" + struct.pack(
     "<7Q", 0x400000, 0x400040, 0x401000, 0x402000, 0x403000, 0x418000, 0
 )
 GUEST = """
@@ -31,13 +32,27 @@ console = "console"
 """
 
 
+NEEDS = {  # of the programs that there are
+    "console": [dom.Need(dom.CONNECTION, 1, dom.SERVER, 1, 1, dom.OPTIONAL),
+                dom.Need(dom.CONNECTION, 2, dom.CLIENT, 1, 1, dom.OPTIONAL)],
+    "uart16550": [dom.Need(dom.CONNECTION, 2, dom.SERVER, 1, 1, dom.OPTIONAL)],
+    "uart2": [dom.Need(dom.CONNECTION, 2, dom.SERVER, 2, 3, dom.OPTIONAL)],
+    "sched_rr": [],
+    "picky": [dom.Need(dom.LIFEBOAT, 0, 0, 1, 2), dom.Need(dom.CAPABILITY, 5, 0, 0, 0)],
+}
+
+
+def package(name: str, image: bytes = IMAGE) -> bytes:
+    return dom.Package(name, "1", image, NEEDS.get(name, [])).seal().packed()
+
+
 def find_program(folder: Path, name: str) -> Optional[Path]:
-    """A build folder with three programs, and one file that is none."""
-    files = {name: PROGRAM for name in ("console", "uart16550", "sched_rr")}
-    files["noprogram"] = b"\x7fELF" + bytes(100)
+    """A build folder with some programs, and one file that is none."""
+    files = {name: package(name) for name in NEEDS}
+    files["noprogram"] = package("noprogram", b"\x7fELF" + bytes(100))
     if name not in files:
         return None
-    path = folder / f"{name}.bin"
+    path = folder / f"{name}.dom"
     path.write_bytes(files[name])
     return path
 

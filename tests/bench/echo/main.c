@@ -6,7 +6,10 @@
  */
 #include "libs/control/control.h"
 #include "libs/event/event.h"
+#include "libs/rt/package.h"
 #include "proto/system.h"
+
+PACKAGE_SERVER(SYSTEM_CONN_STORE, 1, 1);
 
 static void answer(void *context) { event_send((uint32_t)(uintptr_t)context); }
 

@@ -9,11 +9,14 @@
 #include "libs/event/event.h"
 #include "libs/log/log.h"
 #include "libs/rt/hypercall.h"
+#include "libs/rt/package.h"
 #include "libs/rt/time.h"
 #include "proto/system.h"
 #include "proto/xen/event.h"
 #include "proto/xen/sched.h"
 #include "proto/xen/xen.h"
+
+PACKAGE_SERVER(SYSTEM_CONN_DISK, BLK_VERSION, BLK_VERSION);
 
 #define ANSWER_LIMIT MILLISECONDS(60000)
 #define LOOK_AGAIN   MILLISECONDS(100)

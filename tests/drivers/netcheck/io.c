@@ -8,11 +8,14 @@
 #include "libs/cap/cap.h"
 #include "libs/log/log.h"
 #include "libs/rt/hypercall.h"
+#include "libs/rt/package.h"
 #include "libs/rt/time.h"
 #include "proto/system.h"
 #include "proto/xen/event.h"
 #include "proto/xen/sched.h"
 #include "proto/xen/xen.h"
+
+PACKAGE_SERVER(SYSTEM_CONN_NET, NET_VERSION, NET_VERSION);
 
 #define LOOK_AGAIN MILLISECONDS(100)
 #define RX_BUFFERS 256U

@@ -15,9 +15,12 @@
 #include "libs/event/event.h"
 #include "libs/grant/grant.h"
 #include "libs/log/log.h"
+#include "libs/rt/package.h"
 #include "libs/rt/time.h"
 #include "proto/system.h"
 #include "proto/xen/xen.h"
+
+PACKAGE_SERVER(SYSTEM_CONN_DISK, BLK_VERSION, BLK_VERSION);
 
 #define ROUNDS 3000U
 #define WILD   4U

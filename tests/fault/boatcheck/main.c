@@ -11,11 +11,14 @@
  */
 #include "libs/lifeboat/lifeboat.h"
 #include "libs/log/log.h"
+#include "libs/rt/package.h"
 
 #define LAYOUT 7U
 #define SIZE   (15 * 4096U)
 #define WORDS  (SIZE / 4)
 #define VALID  0x600dU
+
+PACKAGE_LIFEBOAT(LAYOUT, LAYOUT);
 
 static struct lifeboat boat;
 

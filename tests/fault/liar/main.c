@@ -13,9 +13,12 @@
 #include "libs/event/event.h"
 #include "libs/grant/grant.h"
 #include "libs/log/log.h"
+#include "libs/rt/package.h"
 #include "libs/rt/time.h"
 #include "proto/blk.h"
 #include "proto/system.h"
+
+PACKAGE_CLIENT(SYSTEM_CONN_DISK, BLK_VERSION, BLK_VERSION);
 
 #define PERIOD MILLISECONDS(1)
 

@@ -16,9 +16,12 @@
 #include "libs/log/log.h"
 #include "libs/net/index.h"
 #include "libs/net/server.h"
+#include "libs/rt/package.h"
 #include "libs/rt/time.h"
 #include "proto/system.h"
 #include "proto/xen/xen.h"
+
+PACKAGE_SERVER(SYSTEM_CONN_NET, NET_VERSION, NET_VERSION);
 
 #define ROUNDS  3000U
 #define WILD    4U

@@ -13,8 +13,11 @@
 #include "libs/grant/grant.h"
 #include "libs/log/log.h"
 #include "libs/net/index.h"
+#include "libs/rt/package.h"
 #include "libs/rt/time.h"
 #include "proto/system.h"
+
+PACKAGE_CLIENT(SYSTEM_CONN_NET, NET_VERSION, NET_VERSION);
 
 #define PERIOD MILLISECONDS(1)
 
