@@ -133,8 +133,8 @@ struct boot_info {
 	uint32_t self_slot;    /* Domain: root itself, all rights */
 	uint32_t free_slot;    /* first empty slot; all after it are empty up to slot_end */
 	uint32_t slot_end;
-	uint32_t flags; /* BOOT_F_* */
-	uint32_t pad;
+	uint32_t flags;      /* BOOT_F_* */
+	uint32_t trace_slot; /* Trace: all rights */
 	uint64_t tsc_khz;
 	uint64_t total_frames; /* RAM of the machine */
 	struct boot_module module[BOOT_MAX_MODULES];

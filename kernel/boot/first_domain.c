@@ -225,6 +225,7 @@ void first_domain_equip(struct domain *d, const struct boot_params *params,
 	cap_boot(d, info->mmio_slot = slot++, CAP_MMIO, 0,
 		 1UL << (features.physical_bits - PAGE_SHIFT), 0);
 	cap_boot(d, info->console_slot = slot++, CAP_CONSOLE, 0, 1, 0);
+	cap_boot(d, info->trace_slot = slot++, CAP_TRACE, 0, 1, 0);
 	info->cpus = cpu_count;
 	info->cpu_slot = slot;
 	for (u32 i = 0; i < cpu_count; i++) cap_boot(d, slot++, CAP_CPU, i, 1, 0);

@@ -6,7 +6,6 @@
  */
 #include "cap/invoke.h"
 #include "domain/domain.h"
-#include "mem/guest_copy.h"
 
 #define REVOKE_CHUNK 64
 #define DELETE_LIMIT 1024
@@ -190,18 +189,4 @@ long cap_op_delete(struct invocation *in) {
 
 long cap_op_revoke(struct invocation *in) {
 	return cap_revoke_some(in->cap, NULL, REVOKE_CHUNK) ? 0 : -ERESTART;
-}
-
-long cap_op_inspect(struct invocation *in) {
-	const struct cap *cap = in->cap;
-	struct cap_info info = {
-		.type = cap->type,
-		.rights = cap->rights,
-		.first = cap->first,
-		.count = cap->count,
-		.depth = cap->depth,
-		.state = cap->state,
-	};
-
-	return copy_to_guest(in->arg[0], &info, sizeof(info));
 }

@@ -18,50 +18,10 @@ struct operation {
 	u16 rights;
 };
 
+#define OPERATION(number, function, of, count, needs) \
+	[number] = {.handler = function, .type = of, .arguments = count, .rights = needs},
 static const struct operation operations[] = {
-	[CAP_COPY] = {cap_op_copy, CAP_ANY, 4, RIGHT_COPY},
-	[CAP_MOVE] = {cap_op_move, CAP_ANY, 1, 0},
-	[CAP_DELETE] = {cap_op_delete, CAP_ANY, 0, 0},
-	[CAP_REVOKE] = {cap_op_revoke, CAP_ANY, 0, 0},
-	[CAP_INSPECT] = {cap_op_inspect, ANY_SLOT, 1, 0},
-
-	[MEMORY_SPLIT] = {memory_split, CAP_MEMORY, 2, RIGHT_MEMORY_USE},
-	[MEMORY_MERGE] = {memory_merge, CAP_MEMORY, 1, RIGHT_MEMORY_USE},
-	[MEMORY_GIVE] = {memory_give, CAP_MEMORY, 2, RIGHT_MEMORY_USE},
-	[MEMORY_RECLAIM] = {memory_reclaim, CAP_MEMORY, 0, RIGHT_MEMORY_USE},
-	[MEMORY_CREATE_DOMAIN] = {memory_create_domain, CAP_MEMORY, 2, RIGHT_MEMORY_USE},
-	[MEMORY_CREATE_DMASPACE] = {memory_create_dmaspace, CAP_MEMORY, 2, RIGHT_MEMORY_USE},
-
-	[DOMAIN_INFO] = {domain_op_info, CAP_DOMAIN, 1, RIGHT_INSPECT},
-	[DOMAIN_SET_CONTEXT] = {domain_op_set_context, CAP_DOMAIN, 2, RIGHT_CONTROL},
-	[DOMAIN_UNPAUSE] = {domain_op_unpause, CAP_DOMAIN, 0, RIGHT_CONTROL},
-	[DOMAIN_PAUSE] = {domain_op_pause, CAP_DOMAIN, 0, RIGHT_CONTROL},
-	[DOMAIN_RESET] = {domain_op_reset, CAP_DOMAIN, 0, RIGHT_CONTROL},
-	[DOMAIN_DESTROY] = {domain_op_destroy, CAP_DOMAIN, 0, RIGHT_CONTROL},
-	[DOMAIN_OFFER] = {domain_op_offer, CAP_DOMAIN, 2, RIGHT_CONTROL},
-	[DOMAIN_CONNECT] = {domain_op_connect, CAP_DOMAIN, 3, RIGHT_CONTROL},
-	[DOMAIN_GRANT] = {domain_op_grant, CAP_DOMAIN, 3, RIGHT_CONTROL},
-	[DOMAIN_CAP] = {domain_op_cap, CAP_DOMAIN, 3, RIGHT_CONTROL},
-	[DOMAIN_WATCH] = {domain_op_watch, CAP_DOMAIN, 1, RIGHT_INSPECT},
-	[DOMAIN_VCPU] = {domain_op_vcpu, CAP_DOMAIN, 2, RIGHT_DEBUG},
-
-	[PLAN_COMMIT] = {plan_op_commit, CAP_CPU, 1, RIGHT_PLAN},
-	[PLAN_GUARD] = {plan_op_guard, CAP_CPU, 3, RIGHT_PLAN | RIGHT_GUARD},
-	[PLAN_READ] = {plan_op_read, CAP_CPU, 3, RIGHT_ACCOUNT},
-
-	[IRQ_BIND] = {irq_op_bind, CAP_IRQ, 3, RIGHT_USE},
-	[IRQ_ACK] = {irq_op_acknowledge, CAP_IRQ, 1, RIGHT_USE},
-	[IRQ_MESSAGE] = {irq_op_message, CAP_IRQ, 3, RIGHT_ROUTE},
-	[IOPORTS_ENABLE] = {ioports_op_enable, CAP_IOPORTS, 0, RIGHT_USE},
-
-	[DMA_MAP] = {dma_op_map, CAP_DMASPACE, 2, RIGHT_DMA_MAP},
-	[DMA_UNMAP] = {dma_op_unmap, CAP_DMASPACE, 2, RIGHT_DMA_MAP},
-	[DMA_READ] = {dma_op_read, CAP_DMASPACE, 3, RIGHT_DMA_MAP},
-	[DMA_EMPTY] = {dma_op_empty, CAP_DMASPACE, 1, RIGHT_DMA_EMPTY},
-	[DMA_INFO] = {dma_op_info, CAP_DMASPACE, 1, RIGHT_DMA_EMPTY},
-
-	[CONSOLE_READ] = {console_op_read, CAP_CONSOLE, 3, RIGHT_READ},
-	[CONSOLE_WRITE] = {console_op_write, CAP_CONSOLE, 2, RIGHT_WRITE},
+#include "proto/cap/operations.h"
 };
 
 static struct cap *find(struct domain *caller, u64 slot, const struct operation *op, int *error)
@@ -87,5 +47,6 @@ long do_capability_op(u64 operation, u64 slot, u64 a1, u64 a2, u64 a3, u64 a4) {
 	in.cap = find(in.caller, slot, op, &error);
 	long r = in.cap ? op->handler(&in) : error;
 	lock_drop(&tree_lock);
+	trace(TRACE_INVOKE, operation << 32 | (u32)slot, (u64)r);
 	return r == -ERESTART ? hypercall_restart() : r;
 }

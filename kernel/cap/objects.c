@@ -7,6 +7,7 @@
 #include "cap/invoke.h"
 #include "event/channel.h"
 #include "grant/grant.h"
+#include "iommu/dma.h"
 #include "lib/log.h"
 #include "lib/printf.h"
 #include "lib/string.h"
@@ -14,8 +15,36 @@
 #include "sched/plan.h"
 
 #define REVOKE_CHUNK      64
+#define CAPS_LOOK         4096
+#define PARENT_STEPS      4096U
 #define CONSOLE_READ_MAX  512UL
 #define CONSOLE_WRITE_MAX 512UL
+
+/* --- Any --- */
+
+/* What it was derived from lies before it in its list: not to be found behind too many others. */
+static void describe(struct domain *d, u64 slot, struct cap_info *info) {
+	const struct cap *cap = &d->caps[slot], *parent = cap;
+	unsigned steps = PARENT_STEPS;
+
+	while (parent && parent->depth >= cap->depth && steps) parent = parent->previous, steps--;
+	*info = (struct cap_info){(u32)slot,  cap->type,  cap->rights,   cap->first, cap->count,
+				  cap->depth, cap->state, CAP_NO_OBJECT, 0,          0};
+	if (cap->type == CAP_DMASPACE || cap->flags & CAP_F_SPACE)
+		info->object = cap->space->source;
+	else if (cap->type == CAP_MEMORY && cap->domain)
+		info->object = cap->domain->id;
+	if (!parent || !steps) return;
+	info->parent_domain = parent->holder->id;
+	info->parent_slot = (u32)(parent - parent->holder->caps);
+}
+
+long cap_op_inspect(struct invocation *in) {
+	struct cap_info info;
+
+	describe(in->caller, (u64)(in->cap - in->caller->caps), &info);
+	return copy_to_guest(in->arg[0], &info, sizeof(info));
+}
 
 /* --- Domain --- */
 
@@ -125,6 +154,21 @@ long domain_op_cap(struct invocation *in) {
 	return src ? cap_derive(src, d, in->arg[1], in->arg[2], 0, 0) : error;
 }
 
+long domain_op_caps(struct invocation *in) {
+	struct domain *d = in->cap->domain;
+	u64 slot = in->arg[0], to = in->arg[1], n = in->arg[2];
+	struct cap_info info;
+
+	if (!n || n > CAPS_BATCH) return -EINVAL;
+	for (u64 last = slot + CAPS_LOOK; slot < d->cap_slots && slot != last && n; slot++) {
+		if (d->caps[slot].type == CAP_NONE) continue;
+		describe(d, slot, &info);
+		if (copy_to_guest(to, &info, sizeof(info))) return -EFAULT;
+		to += sizeof(info), n--;
+	}
+	return slot < d->cap_slots ? (long)slot : 0;
+}
+
 long domain_op_watch(struct invocation *in) {
 	struct domain *d = in->cap->domain;
 	u64 port = in->arg[0];
@@ -163,20 +207,6 @@ long domain_op_vcpu(struct invocation *in) {
 	};
 	memcpy(&out, r, offsetof(struct regs, error_code)); /* r15 to rdi, in the same order */
 	return copy_to_guest(in->arg[1], &out, sizeof(out));
-}
-
-/* --- Cpu --- */
-
-long plan_op_commit(struct invocation *in) {
-	return plan_commit(in->caller, (u32)in->cap->first, in->arg[0]);
-}
-
-long plan_op_guard(struct invocation *in) {
-	return plan_guard(in->caller, (u32)in->cap->first, in->arg[0], in->arg[1], in->arg[2]);
-}
-
-long plan_op_read(struct invocation *in) {
-	return plan_read((u32)in->cap->first, in->arg[0], in->arg[1], in->arg[2]);
 }
 
 /* --- Irq --- */

@@ -9,6 +9,9 @@
 
 #include "domain/domain.h"
 
+/* WB, WT, UC-, UC, WC, WP, UC, UC: what the PAT holds, and PV guests are told. */
+#define PAT_VALUE 0x0000050100070406UL
+
 struct cpu_features {
 	bool pcid, invpcid, smep, smap, fsgsbase, xsave, xsaveopt, x2apic, rdtscp, intel, amd;
 	bool invariant_tsc, gigabyte_pages;

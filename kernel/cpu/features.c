@@ -11,9 +11,6 @@
 #include "cpu/cpu.h"
 #include "cpu/asm.h"
 
-/* WB, WT, UC-, UC, WC, WP, UC, UC: what PV guests are told that the PAT holds. */
-#define PAT_VALUE 0x0000050100070406UL
-
 #define NAME_INTEL 0x756e6547 /* "Genu" */
 #define NAME_AMD   0x68747541 /* "Auth" */
 #define NAME_HYGON 0x6f677948 /* "Hygo" */

@@ -38,12 +38,13 @@ static void ioapic_write(u32 n, u32 reg, u32 value) {
 	mmio_write32(ioapics[n].registers + WINDOW, value);
 }
 
-/* ACPI_MAX_IOAPICS: no such line. */
-static u32 ioapic_of(u32 gsi) {
-	u32 n = 0;
-
-	while (n < acpi.ioapics && gsi - ioapics[n].first >= ioapics[n].lines) n++;
-	return n < acpi.ioapics ? n : ACPI_MAX_IOAPICS;
+/* Which one has the line, and its register there; false: none has. */
+static bool find(u32 gsi, u32 *n, u32 *reg) {
+	for (*n = 0; *n < acpi.ioapics; ++*n) {
+		*reg = REG_TABLE + 2 * (gsi - ioapics[*n].first);
+		if (gsi - ioapics[*n].first < ioapics[*n].lines) return true;
+	}
+	return false;
 }
 
 void ioapic_init(void) {
@@ -60,10 +61,9 @@ void ioapic_init(void) {
 }
 
 int ioapic_route(u32 gsi, u8 vector, bool level, bool low) {
-	u32 n = ioapic_of(gsi), reg;
+	u32 n, reg;
 
-	if (n == ACPI_MAX_IOAPICS) return -EINVAL;
-	reg = REG_TABLE + 2 * (gsi - ioapics[n].first);
+	if (!find(gsi, &n, &reg)) return -EINVAL;
 	lock_take(&ioapic_lock);
 	ioapic_write(n, reg, ENTRY_MASKED);
 	ioapic_write(n, reg + 1, remap_ioapic(vector, acpi.ioapic[n].source, level));
@@ -74,10 +74,9 @@ int ioapic_route(u32 gsi, u8 vector, bool level, bool low) {
 }
 
 void ioapic_mask(u32 gsi, bool masked) {
-	u32 n = ioapic_of(gsi), reg, entry;
+	u32 n, reg, entry;
 
-	if (n == ACPI_MAX_IOAPICS) return;
-	reg = REG_TABLE + 2 * (gsi - ioapics[n].first);
+	if (!find(gsi, &n, &reg)) return;
 	lock_take(&ioapic_lock);
 	entry = ioapic_read(n, reg) & ~ENTRY_MASKED;
 	ioapic_write(n, reg, entry | (masked ? ENTRY_MASKED : 0));

@@ -12,6 +12,7 @@
 
 #include "lib/atomic.h"
 #include "cpu/layout.h"
+#include "trace/trace.h" /* what a CPU does is traced wherever it does it */
 
 struct vcpu;
 struct plan;

@@ -173,25 +173,28 @@ void time_scale(struct vcpu_time_info *info) {
 	info->flags = tsc_stable ? XEN_PVCLOCK_TSC_STABLE_BIT : 0;
 }
 
-void time_publish(struct vcpu *v) {
-	volatile u32 *version = &v->info->time.version;
+/* While the version is odd, the rest changes. The even one that comes next. */
+static u32 begin_change(volatile u32 *version) {
 	u32 odd = *version | 1;
 
 	atomic_store(version, odd);
 	atomic_fence();
+	return odd + 1;
+}
+
+void time_publish(struct vcpu *v) {
+	u32 even = begin_change(&v->info->time.version);
+
 	time_scale(&v->info->time);
-	atomic_store(version, odd + 1);
+	atomic_store(&v->info->time.version, even);
 	if (v->time_area) atomic_or(&v->work, WORK_AREAS);
 }
 
 void time_publish_wallclock(struct domain *d) {
-	volatile u32 *version = &d->shared->wc_version;
-	u32 odd = *version | 1;
+	u32 even = begin_change(&d->shared->wc_version);
 
-	atomic_store(version, odd);
-	atomic_fence();
 	d->shared->wc_sec = (u32)boot_seconds;
 	d->shared->wc_sec_hi = (u32)(boot_seconds >> 32);
 	d->shared->wc_nsec = 0;
-	atomic_store(version, odd + 1);
+	atomic_store(&d->shared->wc_version, even);
 }

@@ -115,6 +115,7 @@ void bounce_exception(struct vcpu *v, unsigned vector, u32 error_code) {
 void bounce_page_fault(struct vcpu *v, u64 address, u32 error_code) {
 	u64 words[3] = {v->regs.rcx, v->regs.r11, error_code & ~PF_USER};
 
+	trace(TRACE_PAGE_FAULT, address, error_code);
 	v->cr2 = address;
 	v->info->arch.cr2 = address;
 	if (!v->kernel_mode) words[2] |= PF_USER;
@@ -127,7 +128,10 @@ static inline void bounce_callback(struct vcpu *v, unsigned type) {
 	enter_guest(v, v->callback[type].entry, v->callback[type].masks, words, 2);
 }
 
-void bounce_event(struct vcpu *v) { bounce_callback(v, CALLBACKTYPE_event); }
+void bounce_event(struct vcpu *v) {
+	trace(TRACE_UPCALL, 0, 0);
+	bounce_callback(v, CALLBACKTYPE_event);
+}
 
 void bounce_failsafe(struct vcpu *v, u16 ds, u16 es, u16 fs, u16 gs) {
 	u64 words[6] = {v->regs.rcx, v->regs.r11, ds, es, fs, gs};

@@ -189,6 +189,7 @@ int domain_dissolve(struct domain *d) {
 void domain_notify(struct domain *d) {
 	struct domain *watcher;
 
+	trace(TRACE_STATE, d->id, d->state);
 	lock_take(&d->lock);
 	watcher = d->watcher;
 	u32 port = d->watch_port;

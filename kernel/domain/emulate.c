@@ -96,7 +96,6 @@ static bool port_access(struct vcpu *v, struct instruction *in, u8 op) {
 
 /* --- Model-specific registers --- */
 
-#define PAT_OF_XEN              0x0000050100070406UL
 #define MISC_ENABLE_NO_PEBS_BTS (3UL << 11)
 #define EFER_GUEST              0xd01UL
 
@@ -119,7 +118,7 @@ static const struct msr_rule {
 	{0x198, FAULT, NULL, 0},                                     /* PERF_STATUS */
 	{0x199, DROP, NULL, 0},                                      /* PERF_CTL */
 	{0x1a0, DROP, &features.intel, MISC_ENABLE_NO_PEBS_BTS | 1}, /* MISC_ENABLE */
-	{0x277, FAULT, NULL, PAT_OF_XEN},                            /* PAT */
+	{0x277, FAULT, NULL, PAT_VALUE},                             /* PAT */
 	{0x345, FAULT, NULL, 0},                                     /* PERF_CAPABILITIES */
 	{0xda0, SAME, NULL, 0},                                      /* XSS */
 	{0xc0000080, SAME, NULL, EFER_GUEST},                        /* EFER */

@@ -117,9 +117,9 @@ FUNCTION entry_sysenter
 
 /*
  * rsp = current vCPU, its guest rsp in cpu.scratch, rcx = rip, r11 = rflags; all
- * else is the guest's.
+ * else is the guest's. Afterwards C can be called: rbx = vCPU, rax = number.
  */
-FUNCTION syscall_common
+.macro ENTER_HYPERCALL
 	cmpb	$0, V_KERNEL_MODE(%rsp)
 	je	syscall_from_user
 	cmp	$HYPERCALL_IRET, %rax
@@ -135,6 +135,15 @@ FUNCTION syscall_common
 	mov	%r11, V_rflags(%rbx)
 	SAVE	%rbx, rax, rdi, rsi, rdx, r10, r8, r9
 	mov	%r10, %rcx
+.endm
+
+FUNCTION syscall_traced
+	ENTER_HYPERCALL
+	call	hypercall_traced
+	jmp	.Lhypercall_done
+
+FUNCTION syscall_common
+	ENTER_HYPERCALL
 	cmp	$HYPERCALLS, %rax
 	jae	.Lno_such_call
 	/* The bound holds for speculation too. */
@@ -429,6 +438,12 @@ iret_guest_full:
 	cld
 .endm
 
+.macro POP_REGISTERS
+	.irp	r, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
+	pop	%\r
+	.endr
+.endm
+
 trap_common:
 	PUSH_REGISTERS
 	CLAC_SITE
@@ -473,11 +488,19 @@ leave_core_or_return:
 	jmp	exit_to_guest
 
 return_to_core:
-	.irp	r, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
-	pop	%\r
-	.endr
+	POP_REGISTERS
 	add	$8, %rsp
 	iretq
+
+/* trace_record(point, a, b), called with b, a, point on the stack; changes no register. */
+FUNCTION trace_enter
+	PUSH_REGISTERS
+	mov	128(%rsp), %edi
+	mov	136(%rsp), %rsi
+	mov	144(%rsp), %rdx
+	call	trace_record
+	POP_REGISTERS
+	ret	$24
 
 /* One stub of TRAP_STUB_SIZE bytes for each vector. */
 	.globl	trap_stubs

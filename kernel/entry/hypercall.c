@@ -20,49 +20,29 @@ static long do_not_here(void) { return -EPERM; }
 
 typedef void any_function(void);
 typedef long hypercall(u64, u64, u64, u64, u64, u64);
-#define CALL(name) ((any_function *)(name))
-#define NONE       CALL(do_no_call)
-#define NONE_9     NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE
-#define NONE_29    NONE_9, NONE_9, NONE_9, NONE, NONE
+#define CALL(name)       (any_function *)do_##name
+#define FOUR(a, b, c, d) CALL(a), CALL(b), CALL(c), CALL(d)
+#define NONE_4           FOUR(no_call, no_call, no_call, no_call)
+#define NONE_12          NONE_4, NONE_4, NONE_4
 
+/*
+ * Not here: 6, 16 and 19, older forms; 11, unused; 22, others' page tables; 23, iret, which
+ * entry.S takes itself; 27, xsm; 28, NMIs; 31, profiling; 34 to 62, the control
+ * interface and others that no guest may use. 7 and 18 are the privileged domain's.
+ */
 any_function *const hypercall_table[HYPERCALLS] = {
-	/*  0 */ CALL(do_set_trap_table),
-	/*  1 */ CALL(do_mmu_update),
-	/*  2 */ CALL(do_set_gdt),
-	/*  3 */ CALL(do_stack_switch),
-	/*  4 */ CALL(do_set_callbacks),
-	/*  5 */ CALL(do_fpu_taskswitch),
-	/*  6 */ NONE,              /* sched_op_compat */
-	/*  7 */ CALL(do_not_here), /* platform_op */
-	/*  8 */ CALL(do_set_debugreg),
-	/*  9 */ CALL(do_get_debugreg),
-	/* 10 */ CALL(do_update_descriptor),
-	/* 11 */ NONE, /* unused */
-	/* 12 */ CALL(do_memory_op),
-	/* 13 */ CALL(do_multicall),
-	/* 14 */ CALL(do_update_va_mapping),
-	/* 15 */ CALL(do_set_timer_op),
-	/* 16 */ NONE, /* event_channel_op_compat */
-	/* 17 */ CALL(do_xen_version),
-	/* 18 */ CALL(do_not_here), /* console_io */
-	/* 19 */ NONE,              /* physdev_op_compat */
-	/* 20 */ CALL(do_grant_table_op),
-	/* 21 */ CALL(do_vm_assist),
-	/* 22 */ NONE, /* update_va_mapping_otherdomain */
-	/* 23 */ NONE, /* iret, which entry.S takes itself */
-	/* 24 */ CALL(do_vcpu_op),
-	/* 25 */ CALL(do_set_segment_base),
-	/* 26 */ CALL(do_mmuext_op),
-	/* 27 */ NONE, /* xsm_op */
-	/* 28 */ NONE, /* nmi_op: no NMI is ever meant for a guest */
-	/* 29 */ CALL(do_sched_op),
-	/* 30 */ CALL(do_callback_op),
-	/* 31 */ NONE, /* xenoprof_op */
-	/* 32 */ CALL(do_event_channel_op),
-	/* 33 */ CALL(do_physdev_op),
-	/* 34 .. 62: hvm_op, sysctl, domctl, and others that no guest may use */
-	NONE_29,
-	/* 63 */ CALL(do_capability_op),
+	/* 0 */ FOUR(set_trap_table, mmu_update, set_gdt, stack_switch),
+	/* 4 */ FOUR(set_callbacks, fpu_taskswitch, no_call, not_here),
+	/* 8 */ FOUR(set_debugreg, get_debugreg, update_descriptor, no_call),
+	/* 12 */ FOUR(memory_op, multicall, update_va_mapping, set_timer_op),
+	/* 16 */ FOUR(no_call, xen_version, not_here, no_call),
+	/* 20 */ FOUR(grant_table_op, vm_assist, no_call, no_call),
+	/* 24 */ FOUR(vcpu_op, set_segment_base, mmuext_op, no_call),
+	/* 28 */ FOUR(no_call, sched_op, callback_op, no_call),
+	/* 32 */ FOUR(event_channel_op, physdev_op, no_call, no_call),
+	/* 36 */ NONE_12,
+	/* 48 */ NONE_12,
+	/* 60 */ FOUR(no_call, no_call, no_call, capability_op),
 };
 
 void hypercall_set_arg(unsigned n, u64 value) {
@@ -86,22 +66,40 @@ long hypercall_restart(void) {
 	return -ERESTART;
 }
 
-static long multicall_one(struct vcpu *v, struct multicall_entry *e) {
-	u64 *a = e->args;
-	u64 op = e->op;
-	hypercall *call;
-
-	if (unlikely(op >= HYPERCALLS)) return -ENOSYS;
-	if (unlikely(op == __HYPERVISOR_multicall)) return -EINVAL;
-	/* iret would change the mode under the batch: it is not in the table at all. */
+/* op is in range; the bound holds for speculation too. */
+static inline long call(u64 op, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 a6) {
 	__asm__("cmp %1, %0; sbb %%rcx, %%rcx; and %%rcx, %0"
 		: "+r"(op)
 		: "i"(HYPERCALLS)
 		: "rcx", "cc");
-	call = (hypercall *)hypercall_table[op];
+	return ((hypercall *)hypercall_table[op])(a1, a2, a3, a4, a5, a6);
+}
+
+long hypercall_traced(u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 a6) {
+	u64 op = current_vcpu()->regs.rax;
+	long result = -ENOSYS;
+
+	trace(TRACE_HYPERCALL, op, a1);
+	if (op < HYPERCALLS) result = call(op, a1, a2, a3, a4, a5, a6);
+	trace(TRACE_HYPERCALL_END, op, (u64)result);
+	return result;
+}
+
+void hypercall_set_traced(bool traced) {
+	for (u32 i = 0; i < cpu_count; i++)
+		atomic_store(&cpu_by_id(i)->syscall_handler,
+			     (u64)(traced ? syscall_traced : syscall_common));
+}
+
+static long multicall_one(struct vcpu *v, struct multicall_entry *e) {
+	u64 *a = e->args;
+
+	if (unlikely(e->op >= HYPERCALLS)) return -ENOSYS;
+	if (unlikely(e->op == __HYPERVISOR_multicall)) return -EINVAL;
+	/* iret would change the mode under the batch: it is not in the table at all. */
 	v->multicall_args = a;
 	v->in_multicall = 1;
-	long result = call(a[0], a[1], a[2], a[3], a[4], a[5]);
+	long result = call(e->op, a[0], a[1], a[2], a[3], a[4], a[5]);
 	v->in_multicall = 0;
 	return result;
 }

@@ -37,6 +37,9 @@ static inline void budget_begin(const struct vcpu *v) {
 /* True: enough was left. */
 static inline bool budget_spend(s32 units) { return (this_cpu()->budget -= units) >= 0; }
 
+/* entry.S: the call of number regs.rax, between two points. */
+long hypercall_traced(u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 a6);
+
 /* One line per hypercall; entry/hypercall.c holds the table. */
 long do_set_trap_table(u64 table);
 long do_mmu_update(u64 requests, u64 count, u64 done, u64 domid);

@@ -21,6 +21,7 @@ static void interrupt(unsigned vector) {
 	struct cpu *cpu = this_cpu();
 
 	atomic_store(&cpu->interrupts, cpu->interrupts + 1);
+	trace(TRACE_IRQ, vector, 0);
 	switch (vector) {
 	case VECTOR_TIMER:
 		lapic_eoi();

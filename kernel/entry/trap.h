@@ -50,7 +50,7 @@ void iret_from_frame(struct vcpu *v);
 /* In entry.S. Runs the current vCPU, or whomever the plan says. */
 NORETURN void exit_to_guest(void);
 extern const char entry_text[], entry_syscall[], entry_syscall32[], entry_sysenter[];
-extern const char syscall_common[], syscall32_common[], sysenter_common[];
+extern const char syscall_common[], syscall_traced[], syscall32_common[], sysenter_common[];
 extern const char iret_guest[], iret_guest_full[];
 extern const char trap_stubs[]; /* TRAP_STUB_SIZE each, by vector */
 

@@ -76,6 +76,7 @@ static NOINLINE void tell_pollers(struct domain *d, u32 port) {
 }
 
 void channel_set_pending(struct domain *d, u32 port) {
+	trace(TRACE_EVENT, (u64)d->id << 32 | port, 0);
 	if (atomic_test_and_set_bit(&d->shared->evtchn_pending[port / 64], port % 64)) return;
 	if (unlikely(atomic_load_relaxed(&d->polling[0]) | atomic_load_relaxed(&d->polling[1])))
 		tell_pollers(d, port);

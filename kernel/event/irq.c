@@ -63,30 +63,24 @@ static void line_tell(struct irq_line *line) REQUIRES(irq_lock) {
 	}
 }
 
-static bool line_busy(const struct irq_line *line) REQUIRES(irq_lock) {
-	bool busy = false;
-
-	for (unsigned i = 0; i < IRQ_SHARED; i++) busy |= line->users[i].busy;
-	return busy;
-}
-
-static bool line_used(const struct irq_line *line) REQUIRES(irq_lock) {
-	bool used = false;
-
-	for (unsigned i = 0; i < IRQ_SHARED; i++) used |= line->users[i].domain != NULL;
-	return used;
+/* Whether anybody uses the line, or is busy with it. */
+static bool line_has(const struct irq_line *line, bool busy) REQUIRES(irq_lock) {
+	for (unsigned i = 0; i < IRQ_SHARED; i++)
+		if (busy ? line->users[i].busy : line->users[i].domain != NULL) return true;
+	return false;
 }
 
 /* A user has come, gone or acknowledged: tells what waited, opens or closes the line. */
 static void line_settle(u32 n) REQUIRES(irq_lock) {
 	struct irq_line *line = &lines[n];
 
-	if (line->again && !line_busy(line)) {
+	if (line->again && !line_has(line, true)) {
 		line->again = false;
 		line_tell(line);
 	}
 	if (n < MSI_FIRST)
-		ioapic_mask(n, !line_used(line) || line->again || (line->level && line_busy(line)));
+		ioapic_mask(n, !line_has(line, false) || line->again ||
+				       (line->level && line_has(line, true)));
 }
 
 /* The user's slot is taken first, so that the line's port always has a user. */
@@ -97,7 +91,7 @@ static int line_join(struct domain *d, u32 n, bool level, bool low) {
 	lock_take(&irq_lock);
 	if (!user_of(line, d)) {
 		struct irq_user *user = user_of(line, NULL);
-		bool first = !line_used(line);
+		bool first = !line_has(line, false);
 
 		status = user ? 0 : -EBUSY;
 		if (!status && first && n < MSI_FIRST)
@@ -185,7 +179,7 @@ void irq_deliver(u32 n) {
 	if (n >= IRQ_LINES) return;
 	struct irq_line *line = &lines[n];
 	lock_take(&irq_lock);
-	if (!line->level && line_busy(line))
+	if (!line->level && line_has(line, true))
 		line->again = true;
 	else
 		line_tell(line);

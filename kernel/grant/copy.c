@@ -72,8 +72,9 @@ long grant_copy(struct vcpu *v, u64 array, u64 count) {
 	struct gnttab_copy op;
 
 	for (; count; count--, array += sizeof(op)) {
-		if (grant_pause(array, count)) return hypercall_restart();
+		if (grant_pause(array, count, GRANT_UNITS)) return hypercall_restart();
 		if (unlikely(copy_from_guest(&op, array, sizeof(op)))) return -EFAULT;
+		trace(TRACE_GRANT_COPY, (u64)op.source.domid << 32 | op.len, op.dest.domid);
 		op.status = (int16_t)copy(v->domain, &op);
 		if (unlikely(copy_to_guest(array + offsetof(struct gnttab_copy, status), &op.status,
 					   sizeof(op.status))))

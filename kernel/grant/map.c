@@ -102,9 +102,10 @@ long grant_map(struct vcpu *v, u64 array, u64 count) {
 	struct gnttab_map_grant_ref op;
 
 	for (; count; count--, array += sizeof(op)) {
-		if (grant_pause(array, count)) return hypercall_restart();
+		if (grant_pause(array, count, GRANT_UNITS)) return hypercall_restart();
 		if (unlikely(copy_from_guest(&op, array, sizeof(op)))) return -EFAULT;
 		op.status = (int16_t)map(v, &op);
+		trace(TRACE_GRANT_MAP, (u64)op.dom << 32 | op.ref, (u64)op.status);
 		if (unlikely(copy_to_guest(array + result, &op.dom, sizeof(op) - result)))
 			return -EFAULT;
 	}
@@ -233,11 +234,8 @@ long grant_unmap(struct vcpu *v, u64 array, u64 count, bool replace) {
 	unsigned n;
 
 	while (count && !error) {
-		if (unlikely(!budget_spend(GRANT_UNITS * UNMAP_BATCH))) {
-			hypercall_set_arg(2, array);
-			hypercall_set_arg(3, count);
+		if (grant_pause(array, count, GRANT_UNITS * UNMAP_BATCH))
 			return hypercall_restart();
-		}
 		for (n = 0; n < UNMAP_BATCH && count && !error; n++, count--) {
 			error = unmap_element(v, array, replace, &batch[n]);
 			array += sizeof(struct gnttab_unmap_grant_ref);

@@ -109,8 +109,8 @@ static inline void grant_drop(mfn_t mfn, bool readonly) {
 }
 
 /* True: the call's budget is used up; it is to be restarted with what is left of the array. */
-static inline bool grant_pause(u64 array, u64 count) {
-	if (likely(budget_spend(GRANT_UNITS))) return false;
+static inline bool grant_pause(u64 array, u64 count, s32 units) {
+	if (likely(budget_spend(units))) return false;
 	hypercall_set_arg(2, array);
 	hypercall_set_arg(3, count);
 	return true;

@@ -167,7 +167,7 @@ static long run(struct vcpu *v, const struct grant_operation *op, u64 array, u64
 	long error;
 
 	for (; count; count--, array += op->size) {
-		if (grant_pause(array, count)) return hypercall_restart();
+		if (grant_pause(array, count, GRANT_UNITS)) return hypercall_restart();
 		if (copy_from_guest(&element, array, op->size)) return -EFAULT;
 		error = op->handler(v, &element);
 		if (copy_to_guest(array + op->result_offset, result, op->result_size))

@@ -27,9 +27,8 @@ static u16 serial_port;
 static bool has_word(const char *line, const char *word) {
 	size_t length = strlen(word);
 
-	for (; *line; line++)
-		if (memcmp(line, word, MIN(length, strlen(line))) == 0)
-			return strlen(line) >= length;
+	for (; strlen(line) >= length; line++)
+		if (memcmp(line, word, length) == 0) return true;
 	return false;
 }
 

@@ -120,15 +120,18 @@ static void enter_panic(void) {
 	for (u32 i = 0; i < cpu_count && cpu_count > 1; i++) cpu_kick(cpu_by_id(i));
 }
 
+static void say(const char *what, const char *format, va_list args) {
+	printf("%s", what);
+	vprintf(format, args);
+	printf("\n");
+}
+
 void panic(const char *format, ...) {
 	va_list args;
 
 	enter_panic();
-	printf("\nPANIC of the core: ");
 	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("\n");
+	say("\nPANIC of the core: ", format, args);
 	print_current();
 	backtrace((u64)__builtin_frame_address(0));
 	cpu_stop();
@@ -137,11 +140,8 @@ void panic(const char *format, ...) {
 void boot_refuse(const char *format, ...) {
 	va_list args;
 
-	printf("core: cannot start: ");
 	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("\n");
+	say("core: cannot start: ", format, args);
 	cpu_stop();
 }
 

@@ -23,6 +23,7 @@
  */
 #include "sched/plan.h"
 
+#include "cap/invoke.h"
 #include "cpu/time.h"
 #include "event/channel.h"
 #include "mem/guest_copy.h"
@@ -157,6 +158,7 @@ static void plan_notify(struct plan *p, u32 reason) {
 	listener = p->listener_flags & reason ? p->listener : NULL;
 	u32 port = p->listener_port;
 	lock_drop(&p->lock);
+	trace(TRACE_PLAN_NOTIFY, p->cpu->id, reason);
 	if (listener) channel_set_pending(listener, port);
 }
 
@@ -290,7 +292,9 @@ static void plan_idle(struct plan *p, struct cpu *cpu) {
 
 	/* The last one's registers and page table stay: often it is the next one, too. */
 	while (!(atomic_load(&cpu->current->work) & WORK_SWITCH)) plan_wait_interrupt();
-	p->report.idle += time_now() - since;
+	since = time_now() - since;
+	p->report.idle += since;
+	trace(TRACE_IDLE, since, 0);
 }
 
 void plan_dispatch(struct cpu *cpu) {
@@ -315,6 +319,7 @@ void plan_dispatch(struct cpu *cpu) {
 		if (unlikely(last->runstate_area && last->domain->vcpus_up > 1 &&
 			     last->kernel_mode))
 			runstate_show(last);
+		trace(TRACE_SWITCH, (u64)next->domain->id << 32 | next->id, 0);
 		vcpu_switch(last, next);
 	}
 	if (unlikely(cpu->evictions)) evict_all(cpu);
@@ -493,18 +498,20 @@ static int plan_stage_all(struct plan *p, struct domain *caller, const struct pl
 	return error;
 }
 
-long plan_commit(struct domain *caller, u32 cpu, u64 argument) {
-	struct plan *p = plans[cpu];
+long plan_op_commit(struct invocation *in) {
+	struct domain *caller = in->caller;
+	struct plan *p = plans[in->cap->first];
 	struct plan_commit c;
 	int error;
 
-	if (copy_from_guest(&c, argument, sizeof(c))) return -EFAULT;
+	if (copy_from_guest(&c, in->arg[0], sizeof(c))) return -EFAULT;
 	if (!c.count || c.count > PLAN_MAX || (c.flags & ~NOTIFY_FLAGS_MASK)) return -EINVAL;
 	if (c.port ? !virq_bound(caller, c.port, VIRQ_PLAN) : c.flags != 0) return -EINVAL;
 	error = plan_stage_all(p, caller, &c);
 	if (error) return error;
 	lock_take(&p->lock);
 	plan_exchange(p);
+	trace(TRACE_PLAN_COMMIT, p->cpu->id, c.count);
 	p->listener = c.port ? caller : NULL;
 	p->listener_port = c.port;
 	p->listener_flags = c.flags;
@@ -512,10 +519,11 @@ long plan_commit(struct domain *caller, u32 cpu, u64 argument) {
 	return 0;
 }
 
-long plan_guard(struct domain *caller, u32 cpu, u64 domain, u64 vcpu, u64 budget) {
-	struct plan *p = plans[cpu];
+long plan_op_guard(struct invocation *in) {
+	struct plan *p = plans[in->cap->first];
+	u64 budget = in->arg[2];
 	int error;
-	struct vcpu *v = plan_vcpu(caller, domain, vcpu, &error);
+	struct vcpu *v = plan_vcpu(in->caller, in->arg[0], in->arg[1], &error);
 
 	if (!v) return error;
 	if (budget < PLAN_BUDGET_MIN || budget > PLAN_BUDGET_MAX) return -EINVAL;
@@ -546,12 +554,13 @@ void plan_forget(struct vcpu *v) {
 	}
 }
 
-long plan_read(u32 cpu, u64 report, u64 accounts, u64 count) {
-	struct plan *p = plans[cpu];
+long plan_op_read(struct invocation *in) {
+	struct plan *p = plans[in->cap->first];
+	u64 accounts = in->arg[1], count = in->arg[2];
 	u32 i, first = p->guard.vcpu && p->table->entries[0].vcpu == p->guard.vcpu;
 
 	p->report.now = time_now();
-	if (copy_to_guest(report, &p->report, sizeof(p->report))) return -EFAULT;
+	if (copy_to_guest(in->arg[0], &p->report, sizeof(p->report))) return -EFAULT;
 	for (i = first; i < p->table->count && i - first < count; i++) {
 		struct vcpu *v = p->table->entries[i].vcpu;
 		struct plan_account a = {0};

@@ -51,11 +51,6 @@ void evict_all(struct cpu *cpu);
 /* A vCPU leaves every plan (its domain is reset). */
 void plan_forget(struct vcpu *v);
 
-long plan_commit(struct domain *caller, u32 cpu, u64 argument) REQUIRES(tree_lock);
-long plan_guard(struct domain *caller, u32 cpu, u64 domain, u64 vcpu, u64 budget)
-	REQUIRES(tree_lock);
-long plan_read(u32 cpu, u64 report, u64 accounts, u64 count);
-
 /* sched/idle.c: opens interrupts, waits for one, closes them. */
 void plan_wait_interrupt(void);
 

@@ -69,6 +69,15 @@ int cap_domain_watch(uint32_t slot, uint32_t port) {
 	return (int)invoke(DOMAIN_WATCH, slot, port, 0, 0, 0);
 }
 
+int cap_domain_caps(uint32_t slot, uint32_t first, struct cap_info info[CAPS_BATCH]) {
+	memset(info, 0, CAPS_BATCH * sizeof(*info));
+	return (int)invoke(DOMAIN_CAPS, slot, first, (uintptr_t)info, CAPS_BATCH, 0);
+}
+
+int cap_domain_vcpu(uint32_t slot, uint32_t vcpu, struct domain_vcpu *registers) {
+	return (int)invoke(DOMAIN_VCPU, slot, vcpu, (uintptr_t)registers, 0, 0);
+}
+
 int cap_plan_commit(uint32_t cpu, const struct plan_commit *commit) {
 	return (int)invoke(PLAN_COMMIT, cpu, (uintptr_t)commit, 0, 0, 0);
 }
@@ -113,6 +122,14 @@ int cap_dma_empty(uint32_t slot) { return (int)invoke(DMA_EMPTY, slot, 0, 0, 0, 
 
 int cap_dma_info(uint32_t slot, struct dma_info *info) {
 	return (int)invoke(DMA_INFO, slot, (uintptr_t)info, 0, 0, 0);
+}
+
+int cap_trace_buffer(uint32_t slot, uint32_t cpu, uint64_t mfn, uint64_t frames) {
+	return (int)invoke(TRACE_BUFFER, slot, cpu, mfn, frames, 0);
+}
+
+int cap_trace_set(uint32_t slot, uint32_t points) {
+	return (int)invoke(TRACE_SET, slot, points, 0, 0, 0);
 }
 
 int64_t cap_console_read(uint32_t slot, void *buffer, size_t size, uint64_t *position) {

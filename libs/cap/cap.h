@@ -37,6 +37,11 @@ MUST_CHECK int cap_domain_grant(uint32_t slot, uint32_t ref, uint16_t domid, boo
 MUST_CHECK int cap_domain_cap(uint32_t slot, uint32_t from, uint32_t to, uint32_t rights);
 MUST_CHECK int cap_domain_watch(uint32_t slot, uint32_t port);
 
+/* What the domain's table holds from slot `first` on, up to CAPS_BATCH of it; the elements behind
+ * have type CAP_NONE. Result: where to go on, 0: that was all. */
+MUST_CHECK int cap_domain_caps(uint32_t slot, uint32_t first, struct cap_info info[CAPS_BATCH]);
+MUST_CHECK int cap_domain_vcpu(uint32_t slot, uint32_t vcpu, struct domain_vcpu *registers);
+
 MUST_CHECK int cap_plan_commit(uint32_t cpu, const struct plan_commit *commit);
 MUST_CHECK int cap_plan_guard(uint32_t cpu, uint32_t domain, uint32_t vcpu, uint64_t budget);
 /* Result: how many entries the plan has. */
@@ -57,6 +62,9 @@ MUST_CHECK int cap_dma_unmap(uint32_t slot, const uint32_t *slots, uint32_t coun
 MUST_CHECK int cap_dma_read(uint32_t slot, uint32_t first, struct dma_map *maps, uint32_t count);
 MUST_CHECK int cap_dma_empty(uint32_t slot);
 MUST_CHECK int cap_dma_info(uint32_t slot, struct dma_info *info);
+
+MUST_CHECK int cap_trace_buffer(uint32_t slot, uint32_t cpu, uint64_t mfn, uint64_t frames);
+MUST_CHECK int cap_trace_set(uint32_t slot, uint32_t points);
 
 /* Result: bytes read. */
 MUST_CHECK int64_t cap_console_read(uint32_t slot, void *buffer, size_t size, uint64_t *position);

@@ -36,7 +36,7 @@
 #define CAP_IOPORTS  5U /* I/O ports: first = port, count = ports */
 #define CAP_MMIO     6U /* device memory: first = MFN, count = frames */
 #define CAP_DMASPACE 7U /* what one PCI function may reach: first = slot, count = slots */
-#define CAP_TRACE    8U
+#define CAP_TRACE    8U /* the core's traces */
 #define CAP_CONSOLE  9U /* the core's log and panic console */
 #define CAP_TYPES    10U
 
@@ -94,12 +94,18 @@
 #define CAP_MAX_DEPTH 64
 
 struct cap_info {
-	uint32_t type; /* CAP_* */
-	uint32_t rights;
+	uint32_t slot;
+	uint16_t type; /* CAP_* */
+	uint16_t rights;
 	uint64_t first, count; /* as listed with the types */
-	uint32_t depth;        /* in the derivation tree */
-	uint32_t state;        /* Memory: MEMORY_* state */
+	uint16_t depth;        /* in the derivation tree */
+	uint16_t state;        /* Memory: MEMORY_* state */
+	uint32_t object; /* Memory: domid of whose frames or object it is; DmaSpace, and Memory that
+			    holds one: its source; others and none: CAP_NO_OBJECT */
+	uint32_t parent_domain; /* domid of whose table holds what it was derived from, and where */
+	uint32_t parent_slot;   /* there; 0: from nothing, or not found within bounds */
 };
+#define CAP_NO_OBJECT 0xffffffffU
 
 /* --- Memory (RIGHT_MEMORY_USE) --- */
 
@@ -246,6 +252,13 @@ struct domain_info {
 #define DOMAIN_WATCH       0x2b
 /* DOMAIN_VCPU(slot, vcpu, &struct domain_vcpu) [DEBUG]: registers of a vCPU that is not running. */
 #define DOMAIN_VCPU        0x2c
+/*
+ * DOMAIN_CAPS(slot, first, &struct cap_info[n], n) [INSPECT]: what its capability table
+ * holds, from slot `first` on; n is 1..CAPS_BATCH. Elements of empty slots are left out; those
+ * behind the last one found stay as they are. Result: where to go on; 0: that was all.
+ */
+#define DOMAIN_CAPS        0x2d
+#define CAPS_BATCH         32U
 
 struct domain_vcpu {
 	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
@@ -431,6 +444,18 @@ struct dma_info {
  * name. */
 #define CONSOLE_WRITE 0x62
 
+/* --- Trace (WRITE; proto/trace.h says what is written) --- */
+
+/*
+ * TRACE_BUFFER(slot, cpu, mfn, frames): this CPU's records go to these adjacent frames of
+ * the caller's own, 2..TRACE_FRAMES_MAX, from now on and for as long as the system runs: the
+ * core holds them as a writable mapping would. -EBUSY: it has a buffer. -EINVAL: one is not
+ * the caller's, or not to be written.
+ */
+#define TRACE_BUFFER 0x81
+/* TRACE_SET(slot, points): bit n: point n is recorded. 0: nothing is. */
+#define TRACE_SET    0x82
+
 /* VIRQs of Tessera, in the range that the Xen ABI leaves to the architecture. */
 #define VIRQ_PLAN 17
 
@@ -443,7 +468,7 @@ struct dma_info {
 #define DOMAIN_CRASH_FPU          6U /* a native domain touched the FPU */
 #define DOMAIN_CRASH_REQUEST      7U /* by order of its controller */
 
-_Static_assert(sizeof(struct cap_info) == 32, "cap_info layout");
+_Static_assert(sizeof(struct cap_info) == 40, "cap_info layout");
 _Static_assert(sizeof(struct domain_create) == 48, "domain_create layout");
 _Static_assert(sizeof(struct dmaspace_create) == 32, "dmaspace_create layout");
 _Static_assert(sizeof(struct irq_message) == 16, "irq_message layout");

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cap/invoke.h"
 #include "cpu/cpu.h"
 #include "cpu/time.h"
 #include "entry/hypercall.h"
@@ -31,9 +32,9 @@
 #pragma weak cpu_count
 #pragma weak lapic_send
 #pragma weak runstate_read
-#pragma weak plan_commit
-#pragma weak plan_guard
-#pragma weak plan_read
+#pragma weak plan_op_commit
+#pragma weak plan_op_guard
+#pragma weak plan_op_read
 #pragma weak channel_set_pending
 #pragma weak virq_bound
 #pragma weak virq_send
@@ -76,6 +77,8 @@ void timer_cancel(struct timer *timer) { timer->queued = false; }
 u64 time_now(void) { return 1; }
 
 void time_publish_wallclock(struct domain *d) { d->shared->wc_sec = 1; }
+
+void hypercall_set_traced(bool traced) { fake.hypercalls_traced = traced; }
 
 long hypercall_restart(void) {
 	fake.restarts++;
@@ -225,20 +228,11 @@ void plan_evict(struct vcpu *v) { v->held = 0; }
 
 void runstate_read(const struct vcpu *v, struct vcpu_runstate_info *info) { *info = v->runstate; }
 
-long plan_commit(struct domain *caller, u32 cpu, u64 argument) {
-	(void)caller, (void)argument;
-	return cpu;
-}
+long plan_op_commit(struct invocation *in) { return (long)in->cap->first; }
 
-long plan_guard(struct domain *caller, u32 cpu, u64 domain, u64 vcpu, u64 budget) {
-	(void)caller, (void)domain, (void)vcpu, (void)budget;
-	return cpu;
-}
+long plan_op_guard(struct invocation *in) { return (long)in->cap->first; }
 
-long plan_read(u32 cpu, u64 report, u64 accounts, u64 count) {
-	(void)report, (void)accounts, (void)count;
-	return cpu;
-}
+long plan_op_read(struct invocation *in) { return (long)in->cap->first; }
 
 /* --- event/, grant/ --- */
 

@@ -41,6 +41,7 @@ extern u64 machine_args[6];
 extern struct fake_log {
 	struct vcpu *log_reader;
 	unsigned notified, ports_changed, irq_released, restarts, log_readers;
+	bool hypercalls_traced;
 	u32 irq_first, irq_count;
 	paddr_t attached; /* the last vtd_attach */
 	u32 attached_source, attached_id;

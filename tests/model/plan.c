@@ -82,6 +82,10 @@ void panic(const char *format, ...) {
 	explore_fail("an assertion of the core failed");
 }
 
+u32 trace_points;
+
+void trace_record(u32 point, u64 a, u64 b) { (void)point, (void)a, (void)b; }
+
 u64 time_now(void) { return world.now; }
 
 void timer_program(struct cpu *cpu, u64 deadline) { (void)cpu, (void)deadline; }

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * All invocations of proto/cap/cap.h, one line each: number, name, type of the capability,
+ * how many arguments (those behind them must be zero), and the rights that it takes.
+ * CAP_ANY: any type; ANY_SLOT: or an empty slot. The core makes its table of this, and
+ * tools take the names from it. Who includes it says before what OPERATION makes of a line.
+ */
+#ifndef OPERATION
+#define OPERATION(number, function, type, arguments, rights)
+#endif
+
+OPERATION(CAP_COPY, cap_op_copy, CAP_ANY, 4, RIGHT_COPY)
+OPERATION(CAP_MOVE, cap_op_move, CAP_ANY, 1, 0)
+OPERATION(CAP_DELETE, cap_op_delete, CAP_ANY, 0, 0)
+OPERATION(CAP_REVOKE, cap_op_revoke, CAP_ANY, 0, 0)
+OPERATION(CAP_INSPECT, cap_op_inspect, ANY_SLOT, 1, 0)
+
+OPERATION(MEMORY_SPLIT, memory_split, CAP_MEMORY, 2, RIGHT_MEMORY_USE)
+OPERATION(MEMORY_MERGE, memory_merge, CAP_MEMORY, 1, RIGHT_MEMORY_USE)
+OPERATION(MEMORY_GIVE, memory_give, CAP_MEMORY, 2, RIGHT_MEMORY_USE)
+OPERATION(MEMORY_RECLAIM, memory_reclaim, CAP_MEMORY, 0, RIGHT_MEMORY_USE)
+OPERATION(MEMORY_CREATE_DOMAIN, memory_create_domain, CAP_MEMORY, 2, RIGHT_MEMORY_USE)
+OPERATION(MEMORY_CREATE_DMASPACE, memory_create_dmaspace, CAP_MEMORY, 2, RIGHT_MEMORY_USE)
+
+OPERATION(DOMAIN_INFO, domain_op_info, CAP_DOMAIN, 1, RIGHT_INSPECT)
+OPERATION(DOMAIN_SET_CONTEXT, domain_op_set_context, CAP_DOMAIN, 2, RIGHT_CONTROL)
+OPERATION(DOMAIN_UNPAUSE, domain_op_unpause, CAP_DOMAIN, 0, RIGHT_CONTROL)
+OPERATION(DOMAIN_PAUSE, domain_op_pause, CAP_DOMAIN, 0, RIGHT_CONTROL)
+OPERATION(DOMAIN_RESET, domain_op_reset, CAP_DOMAIN, 0, RIGHT_CONTROL)
+OPERATION(DOMAIN_DESTROY, domain_op_destroy, CAP_DOMAIN, 0, RIGHT_CONTROL)
+OPERATION(DOMAIN_OFFER, domain_op_offer, CAP_DOMAIN, 2, RIGHT_CONTROL)
+OPERATION(DOMAIN_CONNECT, domain_op_connect, CAP_DOMAIN, 3, RIGHT_CONTROL)
+OPERATION(DOMAIN_GRANT, domain_op_grant, CAP_DOMAIN, 3, RIGHT_CONTROL)
+OPERATION(DOMAIN_CAP, domain_op_cap, CAP_DOMAIN, 3, RIGHT_CONTROL)
+OPERATION(DOMAIN_WATCH, domain_op_watch, CAP_DOMAIN, 1, RIGHT_INSPECT)
+OPERATION(DOMAIN_CAPS, domain_op_caps, CAP_DOMAIN, 3, RIGHT_INSPECT)
+OPERATION(DOMAIN_VCPU, domain_op_vcpu, CAP_DOMAIN, 2, RIGHT_DEBUG)
+
+OPERATION(PLAN_COMMIT, plan_op_commit, CAP_CPU, 1, RIGHT_PLAN)
+OPERATION(PLAN_GUARD, plan_op_guard, CAP_CPU, 3, RIGHT_PLAN | RIGHT_GUARD)
+OPERATION(PLAN_READ, plan_op_read, CAP_CPU, 3, RIGHT_ACCOUNT)
+
+OPERATION(IRQ_BIND, irq_op_bind, CAP_IRQ, 3, RIGHT_USE)
+OPERATION(IRQ_ACK, irq_op_acknowledge, CAP_IRQ, 1, RIGHT_USE)
+OPERATION(IRQ_MESSAGE, irq_op_message, CAP_IRQ, 3, RIGHT_ROUTE)
+OPERATION(IOPORTS_ENABLE, ioports_op_enable, CAP_IOPORTS, 0, RIGHT_USE)
+
+OPERATION(DMA_MAP, dma_op_map, CAP_DMASPACE, 2, RIGHT_DMA_MAP)
+OPERATION(DMA_UNMAP, dma_op_unmap, CAP_DMASPACE, 2, RIGHT_DMA_MAP)
+OPERATION(DMA_READ, dma_op_read, CAP_DMASPACE, 3, RIGHT_DMA_MAP)
+OPERATION(DMA_EMPTY, dma_op_empty, CAP_DMASPACE, 1, RIGHT_DMA_EMPTY)
+OPERATION(DMA_INFO, dma_op_info, CAP_DMASPACE, 1, RIGHT_DMA_EMPTY)
+
+OPERATION(CONSOLE_READ, console_op_read, CAP_CONSOLE, 3, RIGHT_READ)
+OPERATION(CONSOLE_WRITE, console_op_write, CAP_CONSOLE, 2, RIGHT_WRITE)
+
+OPERATION(TRACE_BUFFER, trace_op_buffer, CAP_TRACE, 3, RIGHT_WRITE)
+OPERATION(TRACE_SET, trace_op_points, CAP_TRACE, 1, RIGHT_WRITE)
+
+#undef OPERATION
