@@ -29,9 +29,12 @@
 #define LEAF1_EDX 0x1f89cbf5U
 /* Leaf 1 ecx: SSE3 PCLMUL SSSE3 FMA CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE AVX F16C RDRAND */
 #define LEAF1_ECX 0x76d83203U
-/* Leaf 7 ebx: FSGSBASE BMI1 AVX2 BMI2 ERMS AVX512F DQ RDSEED ADX IFMA CLFLUSHOPT CLWB CD SHA BW VL
+/*
+ * Leaf 7 ebx: BMI1 AVX2 BMI2 ERMS AVX512F DQ RDSEED ADX IFMA CLFLUSHOPT CLWB CD SHA BW VL. Not
+ * FSGSBASE: a PV Linux that finds it reads and writes the inactive GS base at each change of
+ * threads, a trap and a hypercall; without it, it knows what the bases are.
  */
-#define LEAF7_EBX 0xf1af0329U
+#define LEAF7_EBX 0xf1af0328U
 /* Leaf 7 ecx: VBMI VBMI2 GFNI VAES VPCLMUL VNNI BITALG VPOPCNTDQ */
 #define LEAF7_ECX 0x00005f42U
 /* Leaf 7 edx: 4VNNIW 4FMAPS FSRM VP2INTERSECT */
