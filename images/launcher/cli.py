@@ -13,7 +13,8 @@ from typing import Any
 from control import systems, verbs, web
 from description.binary import Compiled
 
-from . import boot, build, capture, disks, iso, launch, lines, machine, manual, nets, packages, rules
+from . import boot, build, capture, disks, dom, iso, launch, lines, machine, manual, nets, packages
+from . import rules
 from .paths import TOP, Failure, out_dir
 
 DEFAULT = TOP / "images" / "default.toml"
@@ -156,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     guest.set_defaults(call=boot.run)
 
     rules.add_command(commands)
+    dom.add_commands(commands)
     verbs.add_commands(commands)
     web.add_command(commands)
 
