@@ -415,7 +415,8 @@ static void plan_exchange(struct plan *p) REQUIRES(p->lock) {
 	p->frame = 0;
 	p->frame_end = p->table->frame_count ? 0 : ~0UL;
 	p->frames++;
-	for (u32 i = 0; i < p->table->count; i++) plan_enter(p, i);
+	for (u32 i = 0; i < p->table->count; i++)
+		if (p->table->entries[i].vcpu) plan_enter(p, i);
 	for (u32 i = 0; i < old->count; i++) {
 		struct vcpu *v = old->entries[i].vcpu;
 
@@ -427,7 +428,7 @@ static void plan_exchange(struct plan *p) REQUIRES(p->lock) {
 	plan_request(p);
 }
 
-/* The staged table's next entry. */
+/* The staged table's next entry; nobody's, if its domain is being reset: that one left for good. */
 static int plan_stage(struct plan *p, struct vcpu *v, u64 budget, u64 frames, u32 flags)
 	REQUIRES(tree_lock) {
 	struct table *t = p->staging;
@@ -438,6 +439,7 @@ static int plan_stage(struct plan *p, struct vcpu *v, u64 budget, u64 frames, u3
 	/* Named twice: the number it got then leads to itself. */
 	if (plan_has(t, v, v->plan_staged)) return -EINVAL;
 	v->plan_staged = t->count;
+	if (v->domain->state == DOMAIN_STATE_DYING) v = NULL;
 	t->entries[t->count++] =
 		(struct entry){.vcpu = v, .budget = budget, .frames = frames, .flags = flags};
 	return 0;

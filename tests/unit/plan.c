@@ -309,6 +309,23 @@ static void test_forget(void) {
 	CHECK(host_cpu->current == first(a));
 }
 
+/* A policy that commits what is being reset: nothing of it comes back into a plan. */
+static void test_dying(void) {
+	struct plan_account accounts[3];
+
+	start();
+	commit3(MS, MS, MS);
+	plan_forget(first(a));
+	a->state = DOMAIN_STATE_DYING;
+	commit3(MS, MS, MS);
+	CHECK(first(a)->plan_index == PLAN_NOT_IN && host_cpu->current == first(b));
+	(void)read_plan(accounts, 3, 3);
+	CHECK(!accounts[0].since && accounts[1].state == RUNSTATE_running);
+	a->state = DOMAIN_STATE_RUNNING;
+	commit3(MS, MS, MS);
+	CHECK(host_cpu->current == first(a));
+}
+
 static void test_account(void) {
 	struct plan_account accounts[4];
 	struct vcpu_runstate_info area;
@@ -468,7 +485,7 @@ int main(void) {
 		TEST(test_idle),   TEST(test_commit_errors), TEST(test_large),
 		TEST(test_notify), TEST(test_forget),        TEST(test_account),
 		TEST(test_frames), TEST(test_once),          TEST(test_frame_errors),
-		TEST(test_guard),
+		TEST(test_guard),  TEST(test_dying),
 	};
 
 	return guests_run(tests, sizeof(tests) / sizeof(tests[0]));
