@@ -7,7 +7,7 @@ is a dumb one. Nothing here is meant for programs: these use --json.
 
 import os
 import sys
-from typing import Iterable, Optional, Sequence, TextIO
+from typing import Iterable, Mapping, Optional, Sequence, TextIO
 
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "grey": 90, "bold": 1}
 STATES = {
@@ -17,8 +17,9 @@ STATES = {
 }
 
 
-def coloured(stream: TextIO) -> bool:
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+def coloured(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
+    return (stream.isatty() and not environment.get("NO_COLOR")
+            and environment.get("TERM") != "dumb")
 
 
 def paint(text: str, colour: Optional[str], stream: TextIO) -> str:

@@ -13,7 +13,6 @@ import subprocess
 import tempfile
 import threading
 import unittest
-import unittest.mock
 import zlib
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from control import text
 from control.broker import Broker
 from control.client import Client, Refused, Unreachable
 from control.frame import LARGEST, Decoder, encode
-from launcher.cli import main
 from launcher.paths import TOP
 
 from tests.images.played import DOMAIN, Played
@@ -43,10 +41,10 @@ class WithSystem(unittest.TestCase):
         return client
 
     def tessera(self, *words: str) -> tuple[int, str, str]:
-        out, errors = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
-            status = main([*words, "--socket", str(self.broker.path)])
-        return status, out.getvalue(), errors.getvalue()
+        done = subprocess.run([TOP / "tessera", *words, "--socket", self.broker.path],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=120, check=False)
+        return done.returncode, done.stdout, done.stderr
 
 
 class Frames(unittest.TestCase):
@@ -298,11 +296,10 @@ class Verbs(WithSystem):
         self.assertEqual(self.system.typed, b"\x03x")
 
     def test_no_system(self) -> None:
-        errors = io.StringIO()
-        with contextlib.redirect_stderr(errors):
-            status = main(["ps", "--socket", str(self.folder / "none")])
+        self.broker.stop()
+        status, _, errors = self.tessera("ps")
         self.assertEqual(status, 3)
-        self.assertIn("nobody answers", errors.getvalue())
+        self.assertIn("nobody answers", errors)
 
 
 class Texts(unittest.TestCase):
@@ -322,8 +319,8 @@ class Texts(unittest.TestCase):
             def isatty(self) -> bool:
                 return True
 
-        with unittest.mock.patch.dict(os.environ, {"NO_COLOR": "1", "TERM": "xterm"}):
-            self.assertEqual(text.paint("a", "red", Terminal()), "a")
-        with unittest.mock.patch.dict(os.environ, {"NO_COLOR": "", "TERM": "xterm"}):
-            self.assertEqual(text.paint("a", "red", Terminal()), "\x1b[31ma\x1b[0m")
-            self.assertEqual(text.paint("a", "red", io.StringIO()), "a")
+        plain, dumb, none = {"TERM": "xterm"}, {"TERM": "dumb"}, {"TERM": "xterm", "NO_COLOR": "1"}
+        self.assertTrue(text.coloured(Terminal(), plain))
+        for environment in (dumb, none):
+            self.assertFalse(text.coloured(Terminal(), environment))
+        self.assertFalse(text.coloured(io.StringIO(), plain))
