@@ -16,6 +16,8 @@ next timer here. The other peer is a second guest.
 """
 
 import argparse
+import dataclasses
+import itertools
 import json
 import re
 import subprocess
@@ -24,7 +26,7 @@ import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Sequence
 
 TOP = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP), str(TOP / "images")]
@@ -32,11 +34,11 @@ sys.path[:0] = [str(TOP), str(TOP / "images")]
 from description import compile_text  # noqa: E402
 from describe import program_finder  # noqa: E402
 from launcher import build, launch, machine, minimal, nets, packages  # noqa: E402
-from tests.bench import disk, linux  # noqa: E402
+from tests.bench import disk, linux, report  # noqa: E402
 from tests.bench.blk import ramdisk  # noqa: E402
 from tests.bench.lan import image  # noqa: E402
 
-SYSTEMS = ("native", "xen", "tessera")
+SYSTEMS = report.SYSTEMS
 MODELS = {"virtio-net": "virtio_net", "e1000e": "e1000e"}
 PEERS = {"host": 1, "guest": 3}  # by the last byte of their addresses
 STREAMS = [f"tcp:{way}:{mtu}" for mtu in (1500, 500) for way in ("out", "in")]
@@ -45,8 +47,8 @@ PACKETS = [
     "small:out:18", "small:in:18", "ping:out:56",
 ]
 SECONDS = 5
+SPEEDS = ("Mbit/s", "packets/s", "us")
 NATIVES = ("root", "sched_rr", "console", "uart16550", "store", "pci", "switch")
-FEW, MANY = 512, 2560  # packets: bench.sh
 DOM0_MIB, GUEST_MIB, MACHINE_MIB = 1536, 256, 3072
 TIMEOUT = 3000  # seconds for one boot
 XEN_CPU = disk.XEN_CPU + ",-xsave"  # with it xl cannot unpack a second guest's kernel
@@ -207,7 +209,7 @@ def speed(row: str, said: str) -> dict[str, float]:
     return {"Mbit/s": packets * payload(row) * 8 / 1e6}
 
 
-def packets_of(row: str, packets: int, said: str) -> float:
+def packets_of(row: str, said: str) -> float:
     """How many packets of the row's size a counted run was."""
     if row.startswith("ping:"):
         found = re.search(r"(\d+) packets received", said)
@@ -218,41 +220,46 @@ def packets_of(row: str, packets: int, said: str) -> float:
     return float(end["sum"]["packets"] - end["sum"]["lost_packets"])
 
 
-def measure(place: Place, system: str, run: Run) -> dict[str, dict[str, float]]:
-    """Row: figures. Those of a counting run are instructions per packet."""
+Figures = dict[str, float]
+
+
+def measure(place: Place, system: str, run: Run) -> tuple[dict[str, Figures], str]:
+    """Row: figures, of the rows that came to their end, and all that was said. Figures of
+    a counting run are instructions per packet."""
     text = converse(START[system](place, run), TIMEOUT)
     said = re.findall(r"^net (\S+) (\d+) (.*)$", text, re.M)
-    if len(said) != len(run.rows) * (3 if run.counting else 1):
-        sys.exit(f"net: {system}, {run.model}: not all of {len(run.rows)} rows:\n{text[-3000:]}")
     if not run.counting:
-        return {row: speed(row, words) for row, _, words in said}
+        return {row: speed(row, words) for row, _, words in said}, text
     programs = [*NATIVES, MODELS[run.model]] if system == "tessera" else []
-    counted = list(disk.batches(place.folder / "counts", disk.Natives(programs)))
+    counted = list(report.batches(place.folder / "counts", report.Natives(programs)))
     found = {}
-    for number in range(0, len(said), 3):
+    for number in range(0, len(said) - 2, 3):
         row = said[number][0]
-        few, many = (packets_of(row, int(n), words) for _, n, words in said[number + 1:number + 3])
+        try:
+            few, many = (packets_of(row, words) for _, _, words in said[number + 1:number + 3])
+        except ValueError:  # iperf3 failed, and says why
+            break
         before, after = counted[number + 1:number + 3]
         found[row] = {who: (after[who] - before[who]) / (many - few) for who in after}
-    return found
+    return found, text
 
 
-Results = dict[str, dict[str, dict[str, float]]]  # system: row: figure
+def heading(run: Run) -> str:
+    return f"{run.model}, guest to host" if run.peer == "host" else "guest to guest"
 
 
-def runs(model: str, systems: Sequence[str], peers: Sequence[str], wanted: Sequence[str]
+def runs(model: str, systems: Sequence[str], peer: str, wanted: Sequence[str]
          ) -> list[tuple[str, Run]]:
     """What is to be booted: offloads are of a whole boot."""
     found = []
-    for peer in peers:
-        for system in systems:
-            if (system, peer) == ("native", "guest"):
-                continue
-            for offloads in (True, False):
-                rows = STREAMS + PACKETS if offloads else STREAMS
-                rows = [row for row in rows if not wanted or row in wanted]
-                if rows:
-                    found.append((system, Run(model, peer, offloads, rows, 0)))
+    for system in systems:
+        if (system, peer) == ("native", "guest"):
+            continue
+        for offloads in (True, False):
+            rows = STREAMS + PACKETS if offloads else STREAMS
+            rows = [row for row in rows if not wanted or row in wanted]
+            if rows:
+                found.append((system, Run(model, peer, offloads, rows, 0)))
     return found
 
 
@@ -264,60 +271,42 @@ def title(run: Run, row: str) -> str:
     return ", ".join(words if run.offloads else [*words, "no offloads"])
 
 
-def gather(place: Place, plan: Sequence[tuple[str, Run]], seconds: int, counts: bool) -> Results:
-    found: Results = {}
-    for system, run in plan:
-        for amount in ([seconds] if seconds else []) + ([0] if counts else []):
-            run.seconds = amount
-            print(f"net: {run.model}, {system}, to the {run.peer}, offloads {run.switch}, "
-                  f"{'speed' if amount else 'instructions'}", file=sys.stderr)
-            for row, figures in measure(place, system, run).items():
-                name = title(run, row)
-                found.setdefault(system, {}).setdefault(name, {}).update(figures)
-    return found
+def missing(kept: report.Kept, system: str, run: Run) -> list[str]:
+    figures = ("all",) if run.counting else SPEEDS
+    return [row for row in run.rows
+            if not kept.has(heading(run), system, title(run, row), figures)]
 
 
-def _ratio(one: Optional[float], other: Optional[float]) -> str:
-    return f"{one / other:.2f}" if one and other else "-"
+def gather(place: Place, kept: report.Kept, system: str, run: Run) -> bool:
+    """Boots until all rows are there; what a boot did not come to is tried once more."""
+    for _ in range(2):
+        rows = missing(kept, system, run)
+        if not rows:
+            break
+        print(f"net: {run.model}, {system}, to the {run.peer}, offloads {run.switch}, "
+              f"{'instructions' if run.counting else 'speed'}: {' '.join(rows)}", file=sys.stderr)
+        found, text = measure(place, system, dataclasses.replace(run, rows=rows))
+        for row, figures in found.items():
+            if figures:
+                kept.add(heading(run), system, title(run, row), figures)
+        if missing(kept, system, run):
+            print(f"net: not all of the rows:\n{text[-2000:]}", file=sys.stderr)
+    return not missing(kept, system, run)
 
 
-def _number(value: Optional[float]) -> str:
-    return f"{value:,.0f}" if value else "-"
+def tables(plan: Sequence[tuple[str, Run]], found: report.Results) -> str:
+    order = list(dict.fromkeys(title(run, row) for _, run in plan for row in run.rows))
+    driver = MODELS[plan[0][1].model]
+    names = {"kernel": "guest kernel", "program": "program", "core": "core", "switch": "switch"}
+    if plan[0][1].peer == "host":
+        names[driver] = driver
+    parts = (report.table(SPEEDS, "speed", found, order),
+             report.table(("all",), "instructions per packet", found, order),
+             report.shares(names, found, order))
+    return "\n".join(part for part in parts if part)
 
 
-def table(figures: Sequence[str], heading: str, found: Results) -> str:
-    """As Markdown, for docs/measurements.md; empty if it was not measured."""
-    lines = [f"| {heading} | native | Xen | Tessera | / native | / Xen |", "|---" * 6 + "|"]
-    rows = {row: None for system in found.values() for row in system}
-    for row in rows:
-        for figure in figures:
-            native, other, ours = (
-                found.get(system, {}).get(row, {}).get(figure) for system in SYSTEMS
-            )
-            if native or other or ours:
-                name = row if len(figures) == 1 else f"{row}: {figure}"
-                cells = [name, _number(native), _number(other), _number(ours),
-                         _ratio(ours, native), _ratio(ours, other)]
-                lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n" if len(lines) > 2 else ""
-
-
-def shares(model: str, found: Results) -> str:
-    """Whose instructions Tessera's are."""
-    driver = MODELS[model]
-    names = {"kernel": "guest kernel", "program": "program", "core": "core", "switch": "switch",
-             driver: driver}
-    lines = ["| of Tessera's instructions | " + " | ".join(names.values()) + " | other domains |",
-             "|---" * (len(names) + 2) + "|"]
-    for row, figures in found.get("tessera", {}).items():
-        if "all" in figures:
-            known = [figures.get(name, 0.0) for name in names]
-            rest = figures["all"] - sum(known)
-            lines.append(f"| {row} | " + " | ".join(f"{n:,.0f}" for n in [*known, rest]) + " |")
-    return "\n".join(lines) + "\n" if len(lines) > 2 else ""
-
-
-def main() -> None:
+def options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--built", type=Path, help="ignored: TESSERA_BUILD says it")
     parser.add_argument("--system", action="append", choices=SYSTEMS, help="only this one")
@@ -326,28 +315,33 @@ def main() -> None:
     parser.add_argument("--row", action="append", choices=STREAMS + PACKETS, help="only this one")
     parser.add_argument("--seconds", type=int, default=SECONDS, help="of each row; 0: no speeds")
     parser.add_argument("--no-counts", action="store_true", help="no instructions per packet")
+    parser.add_argument("--keep", type=Path, metavar="FILE",
+                        help="figures that are in FILE are not measured again, new ones go there")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    words = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    words = options().parse_args()
     packages.require("bench")
-    everything: dict[str, Results] = {}
+    kept = report.Kept(words.keep)
+    amounts = ([words.seconds] if words.seconds else []) + ([] if words.no_counts else [0])
+    whole = True
     with build.workspace() as name:
         place = Place.make(Path(name))
-        for model in words.model or MODELS:
-            for peer in words.peer or PEERS:
-                if peer == "guest" and model != next(iter(words.model or MODELS)):
-                    continue  # no card is on that way
-                plan = runs(model, words.system or SYSTEMS, [peer], words.row or ())
-                found = gather(place, plan, words.seconds, not words.no_counts)
-                heading = f"{model}, guest to host" if peer == "host" else "guest to guest"
-                everything[heading] = found
-                if not words.json:
-                    parts = (table(("Mbit/s", "packets/s", "us"), "speed", found),
-                             table(("all",), "instructions per packet", found),
-                             shares(model, found))
-                    print(f"### {heading}\n")
-                    print("\n".join(part for part in parts if part), flush=True)
+        for model, peer in itertools.product(words.model or MODELS, words.peer or PEERS):
+            if peer == "guest" and model != next(iter(words.model or MODELS)):
+                continue  # no card is on that way
+            plan = runs(model, words.system or SYSTEMS, peer, words.row or ())
+            for (system, run), seconds in itertools.product(plan, amounts):
+                run.seconds = seconds
+                whole &= gather(place, kept, system, run)
+            if plan and not words.json:
+                name = heading(plan[0][1])
+                print(f"### {name}\n\n{tables(plan, kept.found.get(name, {}))}", flush=True)
     if words.json:
-        print(json.dumps(everything, indent=2))
+        print(json.dumps(kept.found, indent=2))
+    sys.exit(0 if whole else 1)
 
 
 if __name__ == "__main__":
