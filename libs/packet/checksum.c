@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * See checksum.h. Sums of 32-bit words in 64 bits: 2^32 words fit before anything is
- * lost, and a frame has 2^14. The end is padded with zeros, which do not count.
+ * See checksum.h. Sums of 32-bit words, of which 2^31 fit into 64 bits; most of the bytes
+ * are added 64 bits at a time, around the end. The end is padded with zeros, which do
+ * not count.
  */
 #include "libs/packet/checksum.h"
-
-#define MAX_WORDS_AT_ONCE 4
 
 static inline uint32_t word(const uint8_t *at) {
 	uint32_t value;
@@ -14,14 +13,26 @@ static inline uint32_t word(const uint8_t *at) {
 	return value;
 }
 
+/* Two words at once; what is carried out of the upper one belongs into the lower one. */
+static inline uint64_t add_words(uint64_t sum, const uint8_t *at) {
+	unsigned long long value, carry;
+
+	__builtin_memcpy(&value, at, sizeof(value));
+	carry = __builtin_add_overflow(sum, value, &value);
+	return value + carry;
+}
+
 uint64_t checksum_add(uint64_t sum, const void *bytes, size_t length) {
 	const uint8_t *at = bytes;
 	uint32_t last = 0;
 
-	for (; length >= MAX_WORDS_AT_ONCE * 4; length -= MAX_WORDS_AT_ONCE * 4) {
-		sum += (uint64_t)word(at) + word(at + 4) + word(at + 8) + word(at + 12);
-		at += MAX_WORDS_AT_ONCE * 4;
+	for (; length >= 32; length -= 32, at += 32) {
+		sum = add_words(sum, at);
+		sum = add_words(sum, at + 8);
+		sum = add_words(sum, at + 16);
+		sum = add_words(sum, at + 24);
 	}
+	sum = (sum & 0xffffffff) + (sum >> 32);
 	for (; length >= 4; length -= 4, at += 4) sum += word(at);
 	for (size_t i = 0; i < length; i++) last |= (uint32_t)at[i] << 8 * i;
 	return sum + last;

@@ -239,7 +239,7 @@ void forward(struct frame *frame) {
 	uint32_t reason = examine(from, frame, &packet);
 	bool vif = from->kind == SWITCH_PORT_VIF;
 
-	from->count->out_packets++;
+	from->count->out_packets += 1U + frame->merged;
 	from->count->out_bytes += frame->length;
 	if (reason) {
 		if (frame->flags & FRAME_FAILED) tx_fail(frame);

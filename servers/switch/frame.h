@@ -59,6 +59,7 @@ struct frame {
 	uint16_t parent;              /* SW_NONE, or whose pieces it has behind its first */
 	uint16_t pieces;
 	uint16_t head_length;
+	uint16_t merged; /* other frames that it was made of: merge.c */
 	uint8_t *head;
 	struct piece tagged; /* the head with a VLAN tag; page SW_NONE: not made yet */
 	struct piece piece[FRAME_PIECES];

@@ -31,7 +31,7 @@ static void feed(void) {
 /* False: there was nothing. */
 static bool one_round(void) {
 	static struct frame *round[SW_ROUND + INCOMING];
-	uint32_t received = uplink_take(round, INCOMING);
+	uint32_t received = merge_received(round, uplink_take(round, INCOMING));
 	uint32_t count = received + share_take(round + received, SW_ROUND);
 
 	if (count > received) copy_flush();

@@ -34,7 +34,8 @@ static enum tx_taken take(struct port *port, struct frame **taken, uint32_t *cos
 		vif->turn = (uint16_t)((vif->turn + 1U) % vif->queue_count);
 		if (result == TX_TAKEN) return TX_TAKEN;
 		blocked |= result == TX_BLOCKED;
-		if (result == TX_EMPTY && vif->state == VIF_LIVE && queue_sleep(&queue->tx, 1)) {
+		if (result == TX_EMPTY && vif->state == VIF_LIVE &&
+		    queue_sleep(&queue->tx, pause_requests(queue))) {
 			sw.limited |= 1ULL << port_index(port);
 			pump_soon();
 		}

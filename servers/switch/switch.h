@@ -70,6 +70,15 @@ struct ring {
 	uint64_t answer[NETIF_SLOTS]; /* staged: of published..next-1 */
 };
 
+/* Packets that are looked at without being told of: pause.c. */
+struct pause {
+	uint32_t packets;      /* taken since the queue was last empty */
+	uint32_t taken;        /* in this pause */
+	uint64_t began, until; /* 0: there is none */
+	uint64_t last;         /* when packets were found */
+	uint16_t skip, backoff;
+};
+
 struct queue {
 	uint16_t port;   /* whose */
 	uint16_t number; /* among those of its VIF */
@@ -79,6 +88,7 @@ struct queue {
 	/* frames that wait for buffers: a ring */
 	uint16_t waiting[SW_WAITING];
 	uint32_t waiting_first, waiting_count, waiting_pages;
+	struct pause pause;
 };
 
 enum vif_state {
@@ -336,6 +346,22 @@ bool offload_wants(const struct frame *frame, uint32_t features);
 void offload_later(struct port *port, struct frame *frame);
 /* After the round's copies. True: frames were given, and there are copies again. */
 bool offload_run(void);
+
+/* --- merge.c --- */
+
+/*
+ * Merges what it can of frames that a card has received; the others stay, in their order. How
+ * many.
+ */
+uint32_t merge_received(struct frame **round, uint32_t count);
+
+/* --- pause.c --- */
+
+/*
+ * The queue is empty: with how many requests its guest is to ring. If that is not one,
+ * it is looked at before that.
+ */
+uint32_t pause_requests(struct queue *queue);
 
 /* --- share.c --- */
 

@@ -234,6 +234,7 @@ enum tx_taken tx_take(struct queue *queue, struct frame **taken, uint32_t *cost)
 		if (!*taken) refuse(queue, &chain, DROP_MEMORY);
 	}
 	queue->tx.next += chain.slots;
+	queue->pause.packets++;
 	sw.dirty |= 1ULL << queue->port;
 	if (*taken) *cost = MAX((*taken)->length, SW_COST);
 	share_sent(vif, *taken);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Checksums and segmentation, passed on or done in software, and who gets how much: turns,
- * limits, small frames.
+ * Checksums and segmentation, passed on or done in software, segments that are merged, and
+ * who gets how much: turns, limits, small frames.
  */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 
@@ -149,6 +149,93 @@ static void test_sums(void) {
 	CHECK(pool.free_frames == FRAMES && pool.free_pages == pool.singles - 1);
 }
 
+/* --- merged --- */
+
+/* A segment of a flow as it comes from the wire, in one wake-up with what follows it. */
+static void receive(uint32_t sequence, uint32_t payload, uint8_t tcp_flags, uint16_t flags) {
+	uint16_t sum;
+
+	make_tcp(GUESTS, 0, payload);
+	for (uint32_t i = 0; i < 4; i++) bytes[38 + i] = (uint8_t)(sequence >> 8 * (3 - i));
+	for (uint32_t i = 0; i < payload; i++)
+		bytes[HEADERS + i] = (uint8_t)((sequence + i) * 31 >> 3);
+	bytes[47] = tcp_flags;
+	memset(bytes + 50, 0, 2);
+	sum = checksum_fold(checksum_add(checksum_pseudo4(bytes + 26, bytes + 30, 6, 20 + payload),
+					 bytes + 34, 20 + payload));
+	memcpy(bytes + 50, &sum, 2);
+	if (flags == NET_RX_BAD) bytes[50] ^= 1; /* a sum that is wrong, which no card has seen */
+	CHECK(rig_receive(bytes, HEADERS + payload, flags == NET_RX_BAD ? 0 : flags));
+}
+
+/* The flow's first packet makes the connection known. */
+static void begin_flow(void) {
+	begin(0);
+	receive(999, 0, 2, NET_RX_CSUM_OK);
+	serve();
+	CHECK(front[0].came == 1);
+}
+
+static bool is_flow(const uint8_t *payload, uint32_t sequence, uint32_t length) {
+	for (uint32_t i = 0; i < length; i++)
+		if (payload[i] != (uint8_t)((sequence + i) * 31 >> 3)) return false;
+	return true;
+}
+
+static void test_merged(void) {
+	struct netif_extra_info extra;
+	uint64_t packets;
+
+	for (uint32_t known = 0; known < 2; known++) {
+		begin_flow();
+		packets = sw.port[CARD].count->out_packets;
+		for (uint32_t i = 0; i < 9; i++)
+			receive(1000 + i * 1448, i < 8 ? 1448 : 700, i < 8 ? 0x10 : 0x18,
+				known ? NET_RX_CSUM_OK : 0);
+		serve();
+		CHECK(front[0].came == 2 && front[0].last_length == HEADERS + 8 * 1448 + 700);
+		CHECK(is_flow(front[0].last + HEADERS, 1000, 8 * 1448 + 700));
+		memcpy(&extra, &front[0].last_extra, sizeof(extra));
+		CHECK(front[0].last_flags & NETRXF_csum_blank && extra.u.gso.size == 1448);
+		CHECK(front[0].last[47] == 0x18);
+		CHECK(!checksum_fold(checksum_add(0, front[0].last + 14, 20)));
+		CHECK(sw.port[CARD].count->out_packets == packets + 9);
+		CHECK(pool.free_frames == FRAMES && pool.free_pages == pool.singles - 1);
+	}
+	/* Again in pieces, for a guest that takes none that are large. */
+	rig_world();
+	rig_describe(1);
+	world->rings[0].flags &= ~FRONT_GSO4;
+	start();
+	receive(999, 0, 2, NET_RX_CSUM_OK);
+	serve();
+	for (uint32_t i = 0; i < 5; i++) receive(1000 + i * 1000, 1000, 0x10, NET_RX_CSUM_OK);
+	serve();
+	CHECK(front[0].came == 6 && front[0].last_length == HEADERS + 1000);
+	CHECK(sum_is_right(front[0].last, front[0].last_length));
+	CHECK(is_flow(front[0].last + HEADERS, 5000, 1000));
+}
+
+/* How many frames these two become. */
+static uint64_t two(uint32_t gap, uint32_t second, uint8_t flags, uint16_t bad) {
+	begin_flow();
+	receive(1000, 1000, 0x10, NET_RX_CSUM_OK);
+	receive(2000 + gap, second, flags, bad);
+	serve();
+	CHECK(front[0].last_length == HEADERS + second || front[0].came == 2);
+	return front[0].came - 1;
+}
+
+static void test_not_merged(void) {
+	CHECK(two(0, 1000, 0x10, NET_RX_CSUM_OK) == 1);
+	CHECK(two(0, 999, 0x10, 0) == 1);
+	CHECK(two(1, 1000, 0x10, NET_RX_CSUM_OK) == 2); /* something is missing */
+	CHECK(two(0, 1001, 0x10, NET_RX_CSUM_OK) == 2); /* longer than the first */
+	CHECK(two(0, 1000, 0x11, NET_RX_CSUM_OK) == 2); /* FIN */
+	CHECK(two(0, 0, 0x10, NET_RX_CSUM_OK) == 2);    /* no payload */
+	CHECK(two(0, 1000, 0x10, NET_RX_BAD) == 2);     /* the guest is to see that it is wrong */
+}
+
 /* --- shares --- */
 
 /* Fills a queue's ring with frames to guest 2. */
@@ -214,6 +301,8 @@ int main(void) {
 		{"passed on", test_passed_on},
 		{"large frames cut", test_cut},
 		{"checksums filled in", test_sums},
+		{"merged", test_merged},
+		{"not merged", test_not_merged},
 		{"turns", test_turns},
 		{"limits", test_limits},
 	};
