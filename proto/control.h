@@ -2,9 +2,8 @@
 /*
  * SYSTEM_CONN_CONTROL: the page through which root speaks with a native domain.
  * root makes it for every native domain, as connections[0] of its start page
- * (name "control", role client); it needs no line in the description. A declared
- * connection of this protocol, server root, gives the domain one right more: to
- * send commands.
+ * (name "control", role client); it needs no line in the description. Whoever may
+ * manage the system has a declared connection besides: proto/manage.h.
  *
  * State, not messages: root writes what it wants, the domain writes what it has
  * done, and a domain that was restarted sees at once where things stand.
@@ -15,9 +14,12 @@
  *    the guest has ended; take out what it still had to say, pass it on, unmap.
  *    A guest's memory goes back only when its servers have let go of it (or did
  *    not in time, and are reset).
- *  - command: elements of CONTROL_COMMAND_SIZE bytes, one NUL-terminated line
- *    each, native to root. reply: bytes, root to native; every answer ends with
- *    the byte CONTROL_REPLY_END. See servers/root/README.md for the commands.
+ *  - beat_asked: root counts it up and sends; the domain's event loop copies it to
+ *    beat. One that has answered once and then does not within the description's
+ *    `heartbeat` counts as hung, and is ended as if it had crashed.
+ *  - ask[i] belongs to connections[i] of a store, when the peer is a guest: what root
+ *    has the store write into the guest's home. root writes value, counts asked up
+ *    and sends; the store does it, copies asked to done.
  *  - A scheduling policy (SYSTEM_DOMAIN_F_POLICY) finds the vCPUs that there are
  *    in the pages behind the first: plan_count entries, in order of priority.
  *    plan_version is odd while root rewrites them. Until plan_done says that the
@@ -26,8 +28,9 @@
 #ifndef PROTO_CONTROL_H
 #define PROTO_CONTROL_H
 
+#include <stddef.h>
+
 #include "native.h"
-#include "ring.h"
 
 #define CONTROL_VERSION 1U
 
@@ -37,17 +40,24 @@
 #define CONTROL_PEER_STATE_MASK 1U
 #define CONTROL_PEER_SHIFT      1
 
-#define CONTROL_F_MAY_COMMAND 1U /* root reads its commands */
-
 struct control_peer {
 	uint32_t wanted; /* root writes */
 	uint32_t done;   /* the native domain writes */
 };
 
-#define CONTROL_COMMANDS     4U
-#define CONTROL_COMMAND_SIZE 64U
-#define CONTROL_REPLY_SIZE   2048U
-#define CONTROL_REPLY_END    0x04 /* EOT */
+/* What a guest is asked through the store: at most one of each kind is under way. */
+#define CONTROL_ASK_SHUTDOWN 0U /* value: CONTROL_SHUTDOWN_* */
+#define CONTROL_ASK_MEMORY   1U /* value: KiB, the balloon's target */
+#define CONTROL_ASKS         2U
+
+#define CONTROL_SHUTDOWN_POWEROFF 1U
+#define CONTROL_SHUTDOWN_REBOOT   2U
+
+struct control_ask {
+	uint32_t asked; /* root writes */
+	uint32_t done;  /* the store writes */
+	uint64_t value;
+};
 
 struct control_page {
 	uint32_t version; /* CONTROL_VERSION */
@@ -55,12 +65,10 @@ struct control_page {
 	uint32_t plan_count;
 	uint32_t plan_done; /* the policy writes: plan_version of the plan it has committed */
 	struct control_peer peer[NATIVE_MAX_CONNECTIONS];
-	uint32_t flags; /* CONTROL_F_* */
-	uint8_t pad1[236];
-	struct ring_header command, reply;
-	char command_data[CONTROL_COMMANDS][CONTROL_COMMAND_SIZE];
-	uint8_t reply_data[CONTROL_REPLY_SIZE];
-	uint8_t pad2[1024];
+	uint32_t beat_asked; /* root writes */
+	uint32_t beat;       /* the native domain writes */
+	struct control_ask ask[NATIVE_MAX_CONNECTIONS][CONTROL_ASKS];
+	uint8_t pad[2792];
 };
 
 /*
@@ -89,8 +97,7 @@ struct control_vcpu {
 #define CONTROL_VCPUS_PER_PAGE 64U
 
 _Static_assert(sizeof(struct control_page) == 4096, "control_page fills a page");
-_Static_assert(offsetof(struct control_page, command) == 512, "control_page layout");
-_Static_assert(offsetof(struct control_page, command_data) == 768, "control_page layout");
+_Static_assert(offsetof(struct control_page, beat) == 276, "control_page layout");
 _Static_assert(sizeof(struct control_vcpu) == 64, "control_vcpu layout");
 
 #endif

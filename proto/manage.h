@@ -40,6 +40,7 @@
 #define MANAGE_F_INSPECT 16U /* "inspect": CAPS, POSTMORTEM */
 #define MANAGE_F_TRACE   32U /* "trace": TRACE_* */
 #define MANAGE_F_CREATE  64U /* "create": DEFINE, UNDEFINE */
+#define MANAGE_F_ALL     127U
 
 /* name: a domain's, if nothing else is said. */
 #define MANAGE_SYSTEM       1U  /* no name; answer: manage_system */

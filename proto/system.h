@@ -18,13 +18,14 @@
 #include <stdint.h>
 
 #define SYSTEM_MAGIC   0x3153595341525354ULL /* "TSRASYS1" */
-#define SYSTEM_VERSION 3
+#define SYSTEM_VERSION 4
 #define SYSTEM_NONE    0xffffffffU
 
 #define SYSTEM_MAX_DOMAINS     2048
 #define SYSTEM_MAX_RESOURCES   4096
 #define SYSTEM_MAX_CONNECTIONS 4096
 #define SYSTEM_MAX_DEVICES     64
+#define SYSTEM_MAX_CONTROLS    16
 #define SYSTEM_MAX_BLOBS       64
 #define SYSTEM_MAX_BLOB_SIZE   524288U
 
@@ -97,6 +98,8 @@ struct system_domain {
 		priority; /* order in the first plan: lower is earlier (drivers, servers, guests) */
 	uint32_t line;    /* line in the description, for messages */
 	uint32_t lifeboat_pages; /* natives: proto/lifeboat.h; 0 = none */
+	uint32_t heartbeat_ms;   /* natives: hung when silent for so long; 0 = not watched */
+	uint32_t pad1;
 	struct system_sched sched;
 };
 
@@ -156,7 +159,7 @@ struct system_blob {
 #define SYSTEM_CONN_SERIAL  2U /* console server <-> serial driver, proto/serial.h */
 #define SYSTEM_CONN_STORE   3U /* guest xenstore ring (Xen ABI); at the server flags = vCPUs */
 #define SYSTEM_CONN_CONTROL \
-	4U /* server is root: the client may send it commands, proto/control.h */
+	4U /* server is root: the client may manage the system, proto/manage.h; flags = rights */
 /*
  * Three that root makes by itself, behind the declared ones; they have no port.
  * CONFIG: the domain's system_blob, read-only; its size in bytes is in
@@ -209,7 +212,7 @@ _Static_assert(sizeof(struct system_device) == 48, "system_device layout");
 _Static_assert(sizeof(struct system_blob) == 16, "system_blob layout");
 _Static_assert(sizeof(struct system_header) == 80, "system_header layout");
 _Static_assert(sizeof(struct system_sched) == 48, "system_sched layout");
-_Static_assert(sizeof(struct system_domain) == 136, "system_domain layout");
+_Static_assert(sizeof(struct system_domain) == 144, "system_domain layout");
 _Static_assert(sizeof(struct system_resource) == 32, "system_resource layout");
 _Static_assert(sizeof(struct system_connection) == 32, "system_connection layout");
 

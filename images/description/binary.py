@@ -9,22 +9,22 @@ from pathlib import Path
 
 from . import disks, machine, sched, switchconfig
 from .hardware import ANY
-from .schema import ENDS, LOG_RIGHTS, NETCTL_RIGHTS, PROTOCOLS, Entry, System
+from .schema import ENDS, LOG_RIGHTS, PROTOCOLS, RIGHTS, Entry, System
 
 HEADER = struct.Struct("<Q18I")
-DOMAIN = struct.Struct("<IIIIHBBIQQIIIIIBBBBIIIIII" + sched.FORMAT)
+DOMAIN = struct.Struct("<IIIIHBBIQQIIIIIBBBBIIIIIIII" + sched.FORMAT)
 RESOURCE = struct.Struct("<IIQQII")
 CONNECTION = struct.Struct("<IIIIIIII")
 DEVICE = struct.Struct("<12I")
 BLOB = struct.Struct("<4I")
 
 MAGIC = 0x3153595341525354
-VERSION = 3
+VERSION = 4
 F_EXIT_WITH_GUESTS, F_REQUIRE_IOMMU = 1, 2
 KIND_ROOT, KIND_NATIVE, KIND_GUEST = range(3)
 DOMAIN_F_AUTOSTART, DOMAIN_F_POLICY = 1, 2
-# Pages of native rings: proto/serial.h, control.h, blk.h, pci.h, net.h, netctl.h.
-RING_PAGES = {"serial": 1, "control": 1, "xenbus": 1, "disk": 10, "pci": 8, "net": 10, "netctl": 33}
+# Pages of native rings: proto/serial.h, manage.h, blk.h, pci.h, net.h, netctl.h.
+RING_PAGES = {"serial": 1, "control": 17, "xenbus": 1, "disk": 10, "pci": 8, "net": 10, "netctl": 33}
 XENBUS_VBD, XENBUS_VIF = 1, 2
 RES_IOPORTS, RES_IRQ, RES_MMIO, RES_LOG, RES_CPU = range(1, 6)
 
@@ -127,13 +127,15 @@ def _domain(entry: Entry, kind: int, strings: _Strings, modules: _Modules, polic
         entry["priority"],
         entry.line,
         0 if guest else entry["lifeboat"],
+        0 if guest else entry["heartbeat"],
+        0,
         *sched.record(entry),
     )
 
 
 def _root(strings: _Strings) -> bytes:
     name = strings.add("root")
-    return DOMAIN.pack(name, name, 0, 0, 0, KIND_ROOT, 0, 1, *[0] * 27)
+    return DOMAIN.pack(name, name, 0, 0, 0, KIND_ROOT, 0, 1, *[0] * 29)
 
 
 def _resources(native: Entry, index: int, cpus: int) -> list[bytes]:
@@ -157,8 +159,8 @@ def _resources(native: Entry, index: int, cpus: int) -> list[bytes]:
 
 
 def _flags(system: System, protocol: str, client: str, entry: Entry) -> int:
-    if protocol == "netctl":
-        return sum(NETCTL_RIGHTS[right] for right in set(entry["rights"]))
+    if protocol in RIGHTS:
+        return sum(RIGHTS[protocol][right] for right in set(entry["rights"]))
     if protocol != "xenbus":
         return 0
     served = system.native(client)["serves"]

@@ -29,6 +29,8 @@ FUNCTION_CAPS = 14  # of a PCI function: BARs, each in two parts at most, interr
 PORTS_OF_SERVED_GUEST = 64  # its devices have ports for each of their queues
 HANDLES_OF_SERVED_GUEST = 256  # and pages of rings
 HANDLES_OF_NETCTL = 33
+HANDLES_OF_CONTROL = 17
+MAX_CONTROLS = 16
 HANDLES_OF_RULES = 128  # pages of a configuration with rules
 DEFAULT_PAGES = (1 << 20) // PAGE  # of a native domain, unless its program needs more
 NATIVE_OVERHEAD_PAGES = 16  # start page, stack, page tables: proto/native.h
@@ -139,13 +141,21 @@ def _check_connections(system: System, report: Report) -> None:
 
 
 def _check_rights(entry: Entry, report: Report) -> None:
-    if entry["protocol"] != "netctl":
+    known = schema.RIGHTS.get(entry["protocol"])
+    if entry["protocol"] == "control":
+        _fill(entry, rights=schema.CONTROL_RIGHTS)
+    if known is None:
         if entry["rights"] is not None:
             entry.wrong(report, "rights", f'it with the protocol "{entry["protocol"]}"',
-                        'it with "netctl" only')
-    elif not entry["rights"]:
+                        f"it with {words(schema.RIGHTS)} only")
+        return
+    if not entry["rights"]:
         entry.wrong(report, "rights" if entry["rights"] is not None else "", "no rights",
-                    f"some of {words(schema.NETCTL_RIGHTS)}")
+                    f"some of {words(known)}")
+    for right in entry["rights"] or []:
+        if right not in known:
+            entry.wrong(report, "rights", f'"{right}" with the protocol "{entry["protocol"]}"',
+                        f"some of {words(known)}")
 
 
 def _check_connection_names(system: System, report: Report) -> None:
@@ -339,6 +349,9 @@ def _check_native(
     ports = 32 + 2 * wanted + PORTS_OF_SERVED_GUEST * guests
     watched = sum(found[0] == "netctl" and native.name in found[1:3] for found in system.joined())
     handles = 64 + 16 * ends + native["lifeboat"] + HANDLES_OF_SERVED_GUEST * guests
+    controls = sum(found[0] == "control" and found[2] == native.name
+                   for found in system.joined())
+    handles += HANDLES_OF_CONTROL * controls
     handles += HANDLES_OF_NETCTL * watched + (HANDLES_OF_RULES if "vif" in native["serves"] else 0)
     _fill(native, cap_slots=-(-(64 + 2 * wanted) // 16) * 16, grant_frames=1,
           event_ports=min(4096, -(-ports // 64) * 64), map_handles=handles)
@@ -424,6 +437,8 @@ def _check_counts(system: System, report: Report) -> None:
         ("PCI devices", sum(bool(native["device"]) for native in system.natives),
          schema.MAX_DEVICES),
         ("connections", len(system.joined()), schema.MAX_CONNECTIONS),
+        ("connections of protocol control",
+         sum(found[0] == "control" for found in system.joined()), MAX_CONTROLS),
         ("different programs, kernels and initrds", modules, BOOT_MAX_MODULES),
     ]
     for what, count, limit in counts:

@@ -24,6 +24,7 @@ CLASSES: dict[str, tuple[Optional[int], Optional[int], Optional[int], int]] = {
     "ahci": (0x010601, None, None, 0),
     "virtio-blk": (None, 0x1AF4, 0x1042, 0x1001),
     "virtio-net": (None, 0x1AF4, 0x1041, 0x1000),
+    "virtio-serial": (None, 0x1AF4, 0x1043, 0x1003),
     "e1000e": (None, 0x8086, 0x10D3, 0),
 }
 

@@ -124,7 +124,13 @@ class System:
 
 
 PORT: Parser = values.number_range(0xFFFF, '0x60 or "0x3f8-0x3ff"')
-NETCTL_RIGHTS = {"watch": 1, "rules": 2, "tap": 4}  # NETCTL_F_*
+RIGHTS = {  # by protocol: NETCTL_F_*, MANAGE_F_*
+    "netctl": {"watch": 1, "rules": 2, "tap": 4},
+    "control": {"see": 1, "life": 2, "set": 4, "upgrade": 8, "inspect": 16, "trace": 32,
+                "create": 64},
+}
+CONTROL_RIGHTS = ["see", "life"]  # if nothing is said
+ALL_RIGHTS = [right for rights in RIGHTS.values() for right in rights]
 LOG_RIGHTS = {"none": 0, "read": 1 << 1, "write": 1 << 2, "read write": 1 << 1 | 1 << 2}
 
 
@@ -199,6 +205,7 @@ NATIVE_KEYS = {
     "device": Key(hardware.device),
     "lifeboat": Key(values.pages(4 << 10, 16 << 20), 0),
     "log": Key(values.choice(*LOG_RIGHTS), "write"),
+    "heartbeat": Key(values.milliseconds(0, 86400000), 10000),
     **_common(100, ("stop", "restart", "restart")),
 }
 
@@ -218,7 +225,7 @@ CONNECTION_KEYS = {
     "protocol": Key(values.choice(*DECLARED), required=True),
     "server": Key(values.name, required=True),
     "client": Key(values.name, required=True),
-    "rights": Key(values.items(values.choice(*NETCTL_RIGHTS), "rights")),
+    "rights": Key(values.items(values.choice(*ALL_RIGHTS), "rights")),
 }
 
 VOLUME_KEYS = {

@@ -2,13 +2,11 @@
 #include "libs/control/control.h"
 #include "libs/event/event.h"
 #include "libs/grant/grant.h"
-#include "libs/ring/ring.h"
 #include "proto/system.h"
 
 static struct grant_mapping mapping;
 static struct control_page *page;
 static uint32_t control_port;
-static struct ring command, reply;
 static uint32_t plan_version;
 static control_peer_handler peer_handler;
 static void (*kick_handler)(void);
@@ -28,6 +26,9 @@ void control_scan(void) {
 
 static void control_event(void *context) {
 	(void)context;
+	/* The loop turns: that is what root asks. */
+	__atomic_store_n(&page->beat, __atomic_load_n(&page->beat_asked, __ATOMIC_RELAXED),
+			 __ATOMIC_RELAXED);
 	control_scan();
 	if (kick_handler) kick_handler();
 }
@@ -47,15 +48,25 @@ void control_init(control_peer_handler handler, void (*kick)(void)) {
 	control_port = connection->port;
 	peer_handler = handler;
 	kick_handler = kick;
-	ring_attach_producer(&command, &page->command, page->command_data, CONTROL_COMMANDS,
-			     CONTROL_COMMAND_SIZE);
-	ring_attach_consumer(&reply, &page->reply, page->reply_data, CONTROL_REPLY_SIZE, 1);
-	ring_want_data(&reply);
 	event_handle(control_port, control_event, NULL);
 
 	/* A predecessor's 'done' says nothing about this incarnation. */
 	for (unsigned i = 0; i < NATIVE_MAX_CONNECTIONS; i++) page->peer[i].done = 0;
 	control_event(NULL);
+}
+
+bool control_asked(unsigned index, unsigned kind, uint64_t *value) {
+	const struct control_ask *ask = &page->ask[index][kind];
+	bool open = __atomic_load_n(&ask->asked, __ATOMIC_ACQUIRE) != ask->done;
+
+	*value = ask->value;
+	return open;
+}
+
+void control_answer(unsigned index, unsigned kind) {
+	struct control_ask *ask = &page->ask[index][kind];
+
+	__atomic_store_n(&ask->done, ask->asked, __ATOMIC_RELEASE);
 }
 
 uint32_t control_plan(struct control_vcpu *entries, uint32_t max) {
@@ -76,22 +87,3 @@ uint32_t control_plan(struct control_vcpu *entries, uint32_t max) {
 }
 
 void control_plan_done(void) { __atomic_store_n(&page->plan_done, plan_version, __ATOMIC_RELEASE); }
-
-bool control_command(const char *line) {
-	char text[CONTROL_COMMAND_SIZE] = {0};
-
-	if (!(page->flags & CONTROL_F_MAY_COMMAND) || !rt_strcopy(text, line, sizeof(text)) ||
-	    !ring_put(&command, text, 1))
-		return false;
-	ring_publish(&command);
-	event_send(control_port);
-	return true;
-}
-
-uint32_t control_reply(void *to, uint32_t size) {
-	uint32_t got = ring_get(&reply, to, size);
-
-	if (ring_release(&reply)) event_send(control_port);
-	ring_want_data(&reply);
-	return got;
-}

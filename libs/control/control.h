@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A native domain's end of its control page (proto/control.h): which peers root
- * wants attached or released, the vCPUs of a policy, and commands to root.
+ * wants attached or released, the vCPUs of a policy, and the sign that it is alive.
  */
 #ifndef LIBS_CONTROL_CONTROL_H
 #define LIBS_CONTROL_CONTROL_H
@@ -22,6 +22,11 @@ void control_init(control_peer_handler handler, void (*kick)(void));
 /* Looks for changes that are not done yet. */
 void control_scan(void);
 
+/* A store: whether root asks this of the guest at connections[index] (CONTROL_ASK_*). */
+bool control_asked(unsigned index, unsigned kind, uint64_t *value);
+/* It is done. */
+void control_answer(unsigned index, unsigned kind);
+
 /*
  * A copy of the vCPUs that the policy may place, most important first; how many.
  * At most `max` are copied.
@@ -29,10 +34,5 @@ void control_scan(void);
 uint32_t control_plan(struct control_vcpu *entries, uint32_t max);
 /* The policy has committed the plan that it made of them. */
 void control_plan_done(void);
-
-/* Sends a command; false: not allowed to, too long, or too many are on their way. */
-bool control_command(const char *line);
-/* Copies what root has answered; how many bytes. */
-uint32_t control_reply(void *to, uint32_t size);
 
 #endif

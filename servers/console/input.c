@@ -43,7 +43,9 @@ static void focus_step(struct mux *mux, unsigned direction) {
 
 static void say_help(struct mux *mux) {
 	mux_say(mux, "\r\n[switch key, then: n next  p previous  m merged  c command  a itself]\r\n"
-		     "[commands: ps  restart NAME  kill NAME  clear NAME  focus NAME]\r\n");
+		     "[commands: ps  focus NAME, and start stop reboot destroy pause unpause "
+		     "restart kill "
+		     "clear why, each with a NAME]\r\n");
 }
 
 static void execute(struct mux *mux) {

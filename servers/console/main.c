@@ -12,6 +12,7 @@
 #include "libs/event/event.h"
 #include "libs/grant/grant.h"
 #include "libs/log/log.h"
+#include "libs/manage/text.h"
 #include "libs/rt/package.h"
 #include "libs/rt/time.h"
 #include "mux.h"
@@ -20,6 +21,7 @@
 
 PACKAGE_SERVER(SYSTEM_CONN_CONSOLE, 1, 1);
 PACKAGE_CLIENT(SYSTEM_CONN_SERIAL, 1, 1);
+PACKAGE_MAY_BE_CLIENT(SYSTEM_CONN_CONTROL, 1, 1);
 
 #define DEFAULT_KEY 1
 
@@ -36,6 +38,7 @@ static void pump(void *context) {
 	(void)context;
 	if (!started) return;
 	more = mux_input(&mux);
+	if (!manage_text_idle()) manage_text_go_on();
 	more |= mux_output(&mux, time_now());
 	if (mux.tx.broken || mux.rx.broken) rt_panic("the driver's ring indices are impossible");
 
@@ -85,19 +88,17 @@ static void sink(const struct source *source, const char *line, uint32_t length)
 	log_print("%s: %.*s", source->name, (int)length, line);
 }
 
-/* root's answer, with the line ends that a terminal wants. */
-static void answer(void) {
-	char text[128];
-	uint32_t length = control_reply(text, sizeof(text));
+/* A line of root's answer, with the line end that a terminal wants. */
+static void answer(const char *line) {
+	size_t length = strlen(line);
 
-	for (; length; length = control_reply(text, sizeof(text))) {
-		for (uint32_t i = 0; i < length; i++) {
-			if (text[i] == '\n') mux_say_bytes(&mux, "\r", 1);
-			if (text[i] != CONTROL_REPLY_END) mux_say_bytes(&mux, &text[i], 1);
-		}
-	}
-	pump(NULL);
+	if (length && line[length - 1] == '\n') length--;
+	mux_say_bytes(&mux, line, (uint32_t)length);
+	mux_say_bytes(&mux, "\r\n", 2);
+	event_again(serial->port);
 }
+
+static uint32_t answer_room(void) { return mux_say_room(&mux); }
 
 static void name_guests(void) {
 	for (unsigned n = 0; n < rt_start_page->connection_count; n++) {
@@ -146,13 +147,14 @@ void native_main(void) {
 	if (error) rt_panic("the serial ring cannot be mapped (%d)", error);
 	mux_init(&mux, serial_mapping.at);
 	mux.sink = sink;
-	mux.send_command = control_command;
+	mux.send_command = manage_text;
 	line_timer.handler = pump;
 	name_guests();
 	read_arguments();
 	take_log();
 
-	control_init(peer_changed, answer);
+	control_init(peer_changed, NULL);
+	manage_text_open(answer, answer_room);
 	mux_start(&mux);
 	started = true;
 	event_handle(serial->port, pump_and_scan, NULL);

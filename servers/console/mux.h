@@ -110,6 +110,8 @@ bool mux_input(struct mux *mux);
 
 /* A message of the server's own for the terminal. */
 void mux_say(struct mux *mux, const char *format, ...) PRINTF(2);
+/* Bytes of such messages that are taken now; more are lost. */
+uint32_t mux_say_room(const struct mux *mux);
 void mux_say_bytes(struct mux *mux, const char *text, uint32_t length);
 void mux_focus(struct mux *mux, uint8_t focus);
 

@@ -32,6 +32,10 @@ void mux_say_bytes(struct mux *mux, const char *text, uint32_t length) {
 	mux->own_length += length;
 }
 
+uint32_t mux_say_room(const struct mux *mux) {
+	return MUX_OWN_SIZE - (mux->own_length - mux->own_taken);
+}
+
 void mux_say(struct mux *mux, const char *format, ...) {
 	char text[512];
 	va_list arguments;

@@ -13,6 +13,7 @@
 #include "proto/blk.h"
 #include "proto/cap/cap.h"
 #include "proto/lifeboat.h"
+#include "proto/manage.h"
 #include "proto/net.h"
 #include "proto/netctl.h"
 #include "proto/pci.h"
@@ -191,7 +192,8 @@ static const struct {
 				"a serial connection does not join two native domains"},
 	[SYSTEM_CONN_STORE] = {SYSTEM_KIND_NATIVE, SYSTEM_KIND_GUEST, 0, 0, true,
 			       "a store connection does not join a server and a guest"},
-	[SYSTEM_CONN_CONTROL] = {SYSTEM_KIND_ROOT, SYSTEM_KIND_NATIVE, 1, 0, true,
+	[SYSTEM_CONN_CONTROL] = {SYSTEM_KIND_ROOT, SYSTEM_KIND_NATIVE, MANAGE_PAGES, MANAGE_F_ALL,
+				 true,
 				 "a control connection does not join root and a native domain"},
 	[SYSTEM_CONN_BUS] = {SYSTEM_KIND_NATIVE, SYSTEM_KIND_ROOT, PCI_BUS_PAGES, 0, true,
 			     "a bus connection does not join a native domain and root"},

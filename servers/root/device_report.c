@@ -82,3 +82,9 @@ const char *devices_trust(void) {
 		       : "the IOMMU enforces DMA: a device reaches only what its driver was given; "
 			 "interrupts are not guarded";
 }
+
+bool devices_enforced(void) {
+	for (uint32_t i = 0; i < description.device_count; i++)
+		if (devices[i].state == DEVICE_PRESENT && !devices[i].enforced) return false;
+	return boot_info->flags & BOOT_F_IOMMU;
+}

@@ -46,5 +46,7 @@ void devices_check_faults(void);
 void devices_text(const struct domain *domain, char *text, size_t size);
 /* Who is believed, in a sentence; NULL: there are no devices. */
 const char *devices_trust(void);
+/* An IOMMU guards what each device that is there reaches. */
+bool devices_enforced(void);
 
 #endif

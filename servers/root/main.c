@@ -65,6 +65,9 @@ static void read_description(void) {
 		domains[i].d = &description.domains[i];
 		domains[i].name = description_string(&description, description.domains[i].name);
 		domains[i].index = (uint16_t)i;
+		domains[i].weight = description.domains[i].sched.weight;
+		domains[i].cap = description.domains[i].sched.cap;
+		domains[i].heartbeat_ms = description.domains[i].heartbeat_ms;
 	}
 	domains[0].slot = boot_info->self_slot;
 	domains[0].stage = STAGE_RUNNING;
@@ -91,6 +94,7 @@ void native_main(void) {
 	wiring_init();
 	devices_init();
 	supervise_init();
+	heartbeat_init();
 	plan_start();
 	if (!start_all(SYSTEM_KIND_NATIVE)) supervise_fail();
 	start_all(SYSTEM_KIND_GUEST);

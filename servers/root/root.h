@@ -20,16 +20,18 @@
  *     device_make.c, device_report.c   what a device gets, what is said about it
  *     plan.c         the first plan, and what the policy is told
  *     supervise.c    ends, restarts, giving up
+ *     orders.c       what a domain is made to do by request
+ *     heartbeat.c    natives that run and do nothing
  *     blame.c        who keeps the memory of one that has ended
  *     exit.c         the end of the system
- *     command.c      words from the console
+ *     story.c        what went wrong last with each domain
+ *     manage.c, manage_*.c   requests of domains that manage the system
  */
 #ifndef SERVERS_ROOT_ROOT_H
 #define SERVERS_ROOT_ROOT_H
 
 #include "description.h"
 #include "libs/event/event.h"
-#include "libs/ring/ring.h"
 #include "libs/rt/rt.h"
 #include "proto/control.h"
 #include "proto/native.h"
@@ -60,7 +62,7 @@ struct domain {
 	uint8_t stage; /* enum domain_stage */
 	uint8_t end;   /* enum domain_end: of the last incarnation */
 	bool rebuild;  /* after RECLAIMING: build again */
-	bool may_command;
+	bool paused;   /* by request; stage is RUNNING */
 	uint16_t connection_count;
 	uint16_t connections[NATIVE_MAX_CONNECTIONS]; /* [0] of a native is its control page */
 	uint32_t incarnation;                         /* how often it was built, less one */
@@ -69,12 +71,18 @@ struct domain {
 	struct control_page *control;
 	uint64_t control_mfn;
 	uint32_t control_pages, control_ref, control_port;
-	struct ring command, reply;
-	uint32_t listing; /* command.c: next line of a list, counted from 1; 0 = none */
 	uint32_t lifeboat_ref, config_ref, config_size;
 	struct device *device;    /* devices.c; NULL = none */
 	struct program *program;  /* what it runs; NULL: not started yet. Held */
 	struct program *previous; /* what it ran before, to fall back to; NULL: nothing. Held */
+
+	/* as in the description, until they are set */
+	uint32_t weight, cap, heartbeat_ms;
+
+	uint32_t stories;    /* failures so far */
+	uint64_t beat_due;   /* heartbeat.c: when it counts as hung; 0: nothing is asked */
+	uint32_t beat_first; /* what its predecessor was asked last */
+	bool beats;          /* this incarnation has answered once */
 
 	/* supervise.c */
 	struct event_timer timer; /* back-off, or patience with servers */
@@ -91,6 +99,7 @@ struct domain {
 struct link {
 	uint64_t mfn;    /* first ring page, root's; native rings only */
 	uint32_t ref[2]; /* root's grants: to the server, to the client */
+	uint32_t port;   /* root's end, if root is the server */
 	bool connected;  /* the two ports are joined */
 };
 
@@ -145,6 +154,8 @@ bool wiring_settled(const struct domain *guest);
 struct domain *wiring_server(const struct domain *guest, uint32_t protocol);
 /* Lets a native domain look at its control page. */
 void wiring_kick(struct domain *domain);
+/* Has the store write what the guest is asked (CONTROL_ASK_*). False: it has no store. */
+bool wiring_ask(struct domain *guest, uint32_t what, uint64_t value);
 
 /* --- build_native.c, build_guest.c: NULL, or why it cannot be built --- */
 
@@ -171,13 +182,24 @@ void supervise_crash(struct domain *domain, const char *why);
 void supervise_continue(void);
 void supervise_quiesced(struct domain *domain, bool quiet);
 void supervise_not_prepared(struct domain *domain);
-/* By command; NULL or why not. */
-const char *supervise_restart(struct domain *domain);
-const char *supervise_kill(struct domain *domain);
-const char *supervise_clear(struct domain *domain);
+/* Of one that does not run: counts, and starts it when its devices are there. */
+void supervise_start_again(struct domain *domain);
+/* Of one that has no memory: it is idle from now on. */
+void supervise_drop(struct domain *domain);
+/* Of one that does not run any more: everything is taken back; then it may be built again. */
+void supervise_take_back(struct domain *domain, bool rebuild);
 /* Servers may have got ready for guests, or let go of those that have ended. */
 void supervise_release(void);
 const char *stage_name(const struct domain *domain);
+
+/* --- orders.c: NULL, or why not --- */
+
+const char *supervise_restart(struct domain *domain);
+const char *supervise_kill(struct domain *domain);
+const char *supervise_clear(struct domain *domain);
+const char *supervise_destroy(struct domain *domain);
+const char *supervise_pause(struct domain *domain);
+const char *supervise_unpause(struct domain *domain);
 
 /* --- blame.c --- */
 
@@ -191,9 +213,12 @@ void supervise_check_exit(void);
 /* Ends the whole system because it could not be built. */
 NORETURN void supervise_fail(void);
 
-/* --- command.c --- */
+/* --- heartbeat.c --- */
 
-/* Reads and answers what a domain with that right has sent. */
-void command_serve(struct domain *domain);
+void heartbeat_init(void);
+/* It starts: what was asked of its predecessor does not count. */
+void heartbeat_started(struct domain *domain);
+/* A limit has changed. */
+void heartbeat_changed(void);
 
 #endif

@@ -24,10 +24,12 @@
 #include "libs/cap/cap.h"
 #include "libs/log/log.h"
 #include "libs/rt/time.h"
+#include "manage.h"
 #include "memory.h"
 #include "proto/xen/sched.h"
 #include "proto/xen/xen.h"
 #include "root.h"
+#include "story.h"
 
 #define START_PATIENCE   MILLISECONDS(10000)
 #define RELEASE_PATIENCE MILLISECONDS(3000)
@@ -55,6 +57,15 @@ static const char *kind_word(const struct domain *domain) {
 	return is_guest(domain) ? "guest " : "";
 }
 
+/* Every change of a domain's stage comes by here: those who manage the system are told. */
+static void enter(struct domain *domain, enum domain_stage stage) {
+	uint32_t from = manage_state(domain);
+
+	domain->stage = (uint8_t)stage;
+	domain->paused = false;
+	manage_tell(domain, from, manage_state(domain));
+}
+
 /* --- starting --- */
 
 /* A domain that could not be built: whatever it has got so far comes back. */
@@ -67,7 +78,7 @@ static void undo_build(struct domain *domain) {
 }
 
 static void run(struct domain *domain) {
-	domain->stage = STAGE_RUNNING;
+	enter(domain, STAGE_RUNNING);
 	domain->started = time_now();
 	if (cap_domain_unpause(domain->slot)) log_print("%s: cannot be started", domain->name);
 	plan_update();
@@ -79,14 +90,23 @@ static bool build(struct domain *domain) {
 
 	if (why) {
 		log_print("%s%s: cannot be built: %s", kind_word(domain), domain->name, why);
+		story_tell(domain,
+			   &(struct story){.status = MANAGE_FAILED,
+					   .what = "it cannot be built",
+					   .expected = "what line and description say",
+					   .found = why,
+					   .advice = "change its lines in the description"});
 		undo_build(domain);
-		domain->stage = STAGE_IDLE;
+		enter(domain, STAGE_IDLE);
 		domain->end = END_BUILD;
 		return false;
 	}
-	if (is_native(domain)) domain->control->plan_done = 0;
+	if (is_native(domain)) {
+		domain->control->plan_done = 0;
+		heartbeat_started(domain);
+	}
 	domain->end = END_NONE;
-	domain->stage = STAGE_STARTING;
+	enter(domain, STAGE_STARTING);
 	devices_starting(domain);
 	wiring_connect(domain);
 	if (is_native(domain)) {
@@ -101,11 +121,11 @@ static bool build(struct domain *domain) {
 }
 
 bool supervise_start(struct domain *domain) {
-	domain->stage = STAGE_HELD;
+	enter(domain, STAGE_HELD);
 	switch (devices_before(domain)) {
 	case DEVICES_LATER: return true;
 	case DEVICES_NEVER:
-		domain->stage = STAGE_IDLE;
+		enter(domain, STAGE_IDLE);
 		domain->end = END_BUILD;
 		return true;
 	default: return build(domain);
@@ -118,7 +138,7 @@ void supervise_continue(void) {
 	supervise_check_exit();
 }
 
-static void start_again(struct domain *domain) {
+void supervise_start_again(struct domain *domain) {
 	domain->incarnation++;
 	domain->restarts_total++;
 	supervise_start(domain);
@@ -147,6 +167,21 @@ static uint64_t next_start(struct domain *domain, uint64_t now) {
 	return domain->started + delay;
 }
 
+static void tell_given_up(struct domain *domain) {
+	char found[64], advice[64];
+	struct manage_story last;
+
+	story_read(domain, &last);
+	rt_format(found, sizeof(found), "%u restarts in %u ms", domain->restarts,
+		  domain->d->restart_window_ms);
+	rt_format(advice, sizeof(advice), "clear %s, when the cause is gone", domain->name);
+	story_tell(domain, &(struct story){.status = MANAGE_LIMIT,
+					   .what = last.count ? last.what : "given up",
+					   .expected = "that it lasts, or its limit of restarts",
+					   .found = found,
+					   .advice = advice});
+}
+
 /* After a crash: starts again, at once or later, or gives up. */
 static void start_within_budget(struct domain *domain) {
 	const struct system_domain *d = domain->d;
@@ -157,10 +192,11 @@ static void start_within_budget(struct domain *domain) {
 		domain->restarts = 0;
 	}
 	if (domain->restarts >= d->restart_limit) {
-		domain->stage = STAGE_GIVEN_UP;
+		enter(domain, STAGE_GIVEN_UP);
 		log_print("%s%s: given up after %u restarts in %u ms; 'clear %s' starts it again",
 			  kind_word(domain), domain->name, domain->restarts, d->restart_window_ms,
 			  domain->name);
+		tell_given_up(domain);
 		devices_given_up(domain);
 		supervise_check_exit();
 		return;
@@ -169,10 +205,10 @@ static void start_within_budget(struct domain *domain) {
 	domain->restarts++;
 	/* Not out of the failure of its own start: that would be a loop. */
 	if (next <= now && domain->stage != STAGE_HELD) {
-		start_again(domain);
+		supervise_start_again(domain);
 		return;
 	}
-	domain->stage = STAGE_WAITING;
+	enter(domain, STAGE_WAITING);
 	event_timer_arm(&domain->timer, next);
 }
 
@@ -180,13 +216,13 @@ static void start_within_budget(struct domain *domain) {
 
 static void reclaimed(struct domain *domain) {
 	memory_release(domain->index);
-	domain->stage = STAGE_IDLE;
+	enter(domain, STAGE_IDLE);
 	if (!domain->rebuild)
 		supervise_check_exit();
 	else if (domain->end == END_CRASH)
 		start_within_budget(domain);
 	else
-		start_again(domain);
+		supervise_start_again(domain);
 }
 
 static void reclaim(struct domain *domain) {
@@ -209,24 +245,30 @@ static void reset(struct domain *domain) {
 	if (error) rt_panic("%s cannot be reset (%d)", domain->name, error);
 	wiring_disconnected(domain);
 	domain->blamed = 0;
-	domain->stage = STAGE_RECLAIMING;
+	enter(domain, STAGE_RECLAIMING);
 	domain->deadline = time_now() + RECLAIM_PATIENCE;
 	plan_update();
 	reclaim(domain);
 }
 
-static void take_back(struct domain *domain, bool rebuild) {
+void supervise_take_back(struct domain *domain, bool rebuild) {
 	domain->rebuild = rebuild;
 	if (is_native(domain)) {
-		domain->stage = STAGE_QUIESCING;
+		enter(domain, STAGE_QUIESCING);
 		if (!devices_ended(domain)) reset(domain);
 		return;
 	}
-	domain->stage = STAGE_RELEASING;
+	enter(domain, STAGE_RELEASING);
 	domain->deadline = time_now() + RELEASE_PATIENCE;
 	event_timer_arm(&domain->timer, domain->deadline);
 	wiring_announce(domain, false);
 	advance(domain);
+}
+
+void supervise_drop(struct domain *domain) {
+	event_timer_cancel(&domain->timer);
+	enter(domain, STAGE_IDLE);
+	supervise_check_exit();
 }
 
 void supervise_quiesced(struct domain *domain, bool quiet) {
@@ -235,7 +277,7 @@ void supervise_quiesced(struct domain *domain, bool quiet) {
 		reset(domain);
 		return;
 	}
-	domain->stage = STAGE_STOPPED;
+	enter(domain, STAGE_STOPPED);
 	log_print("%s: stays stopped: its device could still write into its memory", domain->name);
 }
 
@@ -264,7 +306,7 @@ static void advance(void *context) {
 		reset(domain);
 		break;
 	case STAGE_RECLAIMING: reclaim(domain); break;
-	case STAGE_WAITING: start_again(domain); break;
+	case STAGE_WAITING: supervise_start_again(domain); break;
 	default: break;
 	}
 }
@@ -275,6 +317,18 @@ void supervise_release(void) {
 			advance(&domains[i]);
 }
 
+static void tell_crash(struct domain *domain, const char *why) {
+	char what[128];
+
+	rt_format(what, sizeof(what), "crashed: %s", why);
+	story_tell(domain,
+		   &(struct story){.status = MANAGE_FAILED,
+				   .what = what,
+				   .advice = domain->d->on_crash == SYSTEM_ON_RESTART
+						     ? "postmortem; it is started again by itself"
+						     : "postmortem, then restart"});
+}
+
 static void end(struct domain *domain, enum domain_end how, const char *why) {
 	const struct system_domain *d = domain->d;
 	uint8_t action = how == END_POWEROFF ? d->on_poweroff
@@ -282,15 +336,16 @@ static void end(struct domain *domain, enum domain_end how, const char *why) {
 					     : d->on_crash;
 
 	domain->end = (uint8_t)how;
+	if (how == END_CRASH) tell_crash(domain, why);
 	log_print("%s%s: %s%s", kind_word(domain), domain->name,
 		  how == END_POWEROFF ? "poweroff"
 		  : how == END_REBOOT ? "reboot"
 				      : "crashed: ",
 		  how == END_CRASH ? why : "");
 	if (action != SYSTEM_ON_STOP) {
-		take_back(domain, action == SYSTEM_ON_RESTART);
+		supervise_take_back(domain, action == SYSTEM_ON_RESTART);
 	} else {
-		domain->stage = STAGE_STOPPED;
+		enter(domain, STAGE_STOPPED);
 		domain->deadline = time_now() + RELEASE_PATIENCE;
 		if (is_guest(domain))
 			wiring_announce(domain, false);
@@ -348,43 +403,4 @@ void supervise_init(void) {
 		if (cap_domain_watch(domain->slot, (uint32_t)watch_port))
 			rt_panic("%s cannot be watched", domain->name);
 	}
-}
-
-/* --- commands --- */
-
-static const char *stop_running(struct domain *domain) {
-	if (domain->stage != STAGE_RUNNING) return "it does not run";
-	return cap_domain_pause(domain->slot) ? "it cannot be paused" : NULL;
-}
-
-const char *supervise_kill(struct domain *domain) {
-	const char *why = stop_running(domain);
-
-	if (!why) end(domain, END_CRASH, "killed by command");
-	return why;
-}
-
-const char *supervise_restart(struct domain *domain) {
-	const char *why = NULL;
-
-	if (domain->stage == STAGE_IDLE || domain->stage == STAGE_GIVEN_UP) {
-		start_again(domain);
-		return domain->stage == STAGE_IDLE ? "it cannot be built; see the log" : NULL;
-	}
-	if (domain->stage == STAGE_RUNNING)
-		why = stop_running(domain);
-	else if (domain->stage != STAGE_STOPPED)
-		why = "it is on its way already";
-	if (why) return why;
-	domain->end = END_REBOOT;
-	take_back(domain, true);
-	return NULL;
-}
-
-const char *supervise_clear(struct domain *domain) {
-	if (domain->stage != STAGE_GIVEN_UP) return "it is not given up";
-	domain->restarts = 0;
-	domain->doublings = 0;
-	domain->window_start = 0;
-	return supervise_restart(domain);
 }

@@ -10,6 +10,7 @@
  */
 #include "libs/cap/cap.h"
 #include "libs/log/log.h"
+#include "manage.h"
 #include "memory.h"
 #include "pages.h"
 #include "proto/xen/xen.h"
@@ -19,6 +20,7 @@
 
 struct link links[SYSTEM_MAX_CONNECTIONS];
 struct pci_bus *bus_page;
+static uint32_t last_port; /* of root's own, taken so far */
 
 /* --- objects --- */
 
@@ -62,9 +64,7 @@ static uint32_t control_page_count(const struct domain *domain) {
 }
 
 static void control_event(void *context) {
-	struct domain *domain = context;
-
-	if (domain->may_command) command_serve(domain);
+	(void)context;
 	supervise_check_exit();
 }
 
@@ -75,12 +75,20 @@ static void make_control(struct domain *domain) {
 		pages_grant(domain->d->domid, domain->control_mfn, domain->control_pages, false);
 	domain->control = pages_map(domain->control_mfn, domain->control_pages);
 	domain->control->version = CONTROL_VERSION;
-	ring_attach_consumer(&domain->command, &domain->control->command,
-			     domain->control->command_data, CONTROL_COMMANDS, CONTROL_COMMAND_SIZE);
-	ring_attach_producer(&domain->reply, &domain->control->reply, domain->control->reply_data,
-			     CONTROL_REPLY_SIZE, 1);
-	ring_want_data(&domain->command);
 	event_handle(domain->control_port, control_event, domain);
+}
+
+/* root is the server: it keeps the pages mapped, and has a port for each. */
+static void make_control_link(uint32_t index) {
+	const struct system_connection *c = &description.connections[index];
+	struct domain *client = &domains[c->client];
+	struct link *link = &links[index];
+
+	client->connections[client->connection_count++] = (uint16_t)index;
+	link->mfn = pages_take(c->pages);
+	link->ref[1] = pages_grant(client->d->domid, link->mfn, c->pages, false);
+	link->port = ++last_port;
+	manage_attach(client, c->flags, link->port, link->mfn);
 }
 
 static void make_link(uint32_t index) {
@@ -89,8 +97,7 @@ static void make_link(uint32_t index) {
 	struct link *link = &links[index];
 
 	if (c->protocol == SYSTEM_CONN_CONTROL) {
-		client->may_command = true;
-		client->control->flags |= CONTROL_F_MAY_COMMAND;
+		make_control_link(index);
 		return;
 	}
 	server->connections[server->connection_count++] = (uint16_t)index;
@@ -153,7 +160,7 @@ void wiring_init(void) {
 		domain->control_port = FIRST_CONTROL_PORT + natives++;
 		domain->connection_count = 1;
 	}
-	domains[0].control_port = FIRST_CONTROL_PORT + natives;
+	domains[0].control_port = last_port = FIRST_CONTROL_PORT + natives;
 	pages_init(count_grants());
 	for (uint32_t i = 1; i < description.domain_count; i++) {
 		if (!is_native(&domains[i])) continue;
@@ -177,7 +184,7 @@ uint32_t wiring_port(const struct domain *domain, uint32_t index) {
 	const struct system_connection *c = &description.connections[index];
 
 	if (link_is_backend(c)) return 0;
-	if (!domain->index) return domain->control_port;
+	if (!domain->index) return links[index].port ? links[index].port : domain->control_port;
 	if (is_guest(domain))
 		return c->protocol == SYSTEM_CONN_STORE ? SYSTEM_GUEST_STORE_PORT
 							: SYSTEM_GUEST_CONSOLE_PORT;
@@ -231,14 +238,46 @@ static struct control_peer *peer_entry(const struct domain *guest, uint32_t i) {
 	return &server->control->peer[place_of(server, index)];
 }
 
+/* What was asked of a guest that has ended, and was not said yet, is not said to the next one. */
+static void forget_asks(struct domain *guest, uint32_t i) {
+	uint32_t index = guest->connections[i];
+	const struct system_connection *c = &description.connections[index];
+	struct domain *store = &domains[c->server];
+
+	if (c->protocol != SYSTEM_CONN_STORE) return;
+	for (uint32_t kind = 0; kind < CONTROL_ASKS; kind++) {
+		struct control_ask *ask = &store->control->ask[place_of(store, index)][kind];
+
+		__atomic_store_n(&ask->asked, ask->done, __ATOMIC_RELEASE);
+	}
+}
+
 void wiring_announce(struct domain *guest, bool present) {
 	uint32_t wanted = guest->incarnation << CONTROL_PEER_SHIFT |
 			  (present ? CONTROL_PEER_PRESENT : CONTROL_PEER_ABSENT);
 
 	for (uint32_t i = 0; i < guest->connection_count; i++) {
+		if (!present) forget_asks(guest, i);
 		__atomic_store_n(&peer_entry(guest, i)->wanted, wanted, __ATOMIC_RELEASE);
 		wiring_kick(&domains[description.connections[guest->connections[i]].server]);
 	}
+}
+
+bool wiring_ask(struct domain *guest, uint32_t what, uint64_t value) {
+	struct domain *store = wiring_server(guest, SYSTEM_CONN_STORE);
+	struct control_ask *ask;
+
+	for (uint32_t i = 0; i < guest->connection_count && store; i++) {
+		uint32_t index = guest->connections[i];
+
+		if (description.connections[index].protocol != SYSTEM_CONN_STORE) continue;
+		ask = &store->control->ask[place_of(store, index)][what];
+		ask->value = value;
+		__atomic_store_n(&ask->asked, ask->asked + 1, __ATOMIC_RELEASE);
+		wiring_kick(store);
+		return true;
+	}
+	return false;
 }
 
 bool wiring_let_go(const struct domain *guest, uint32_t i) {

@@ -6,6 +6,7 @@
  *
  * Introducing and releasing are one step each: nobody ever sees half a home.
  */
+#include "proto/control.h"
 #include "proto/system.h"
 #include "store.h"
 
@@ -154,4 +155,25 @@ void guest_release(struct client *client) {
 	node = tree_find(path, NULL);
 	if (node) tree_remove(node);
 	watch_fire_special("@releaseDomain");
+}
+
+void guest_ask(struct client *client, uint32_t what, uint64_t value) {
+	char path[64], text[24];
+	size_t length = path_home(client, path, sizeof(path));
+	uint32_t node;
+
+	if (!client->home) return;
+	if (what == CONTROL_ASK_MEMORY) {
+		rt_format(path + length, sizeof(path) - length, "/memory/target");
+		rt_format(text, sizeof(text), "%lu", value);
+	} else {
+		rt_format(path + length, sizeof(path) - length, "/control/shutdown");
+		rt_format(text, sizeof(text), "%s",
+			  value == CONTROL_SHUTDOWN_REBOOT ? "reboot" : "poweroff");
+	}
+	/* A guest may have removed what it owns: then it is not listening there. */
+	node = tree_find(path, NULL);
+	if (!node || !tree_set_value(node, text, (uint32_t)strlen(text))) return;
+	watch_fire(path, node);
+	boat_commit();
 }

@@ -103,6 +103,22 @@ static bool peer_changed(unsigned n, bool present, uint32_t incarnation) {
 	return true;
 }
 
+/* What root has us write into guests' homes. Of one that is not there it asks nothing. */
+static void serve_asks(void) {
+	uint64_t value;
+
+	for (unsigned n = 0; n < rt_start_page->connection_count; n++) {
+		if (described(n)->protocol != SYSTEM_CONN_STORE) continue;
+		for (unsigned what = 0; what < CONTROL_ASKS; what++) {
+			if (!control_asked(n, what, &value)) continue;
+			guest_ask(connections[n].client, what, value);
+			control_answer(n, what);
+		}
+	}
+	for (unsigned i = 0; i < rt_start_page->connection_count; i++)
+		if (connection_is_due(&connections[i])) event_again(described(i)->port);
+}
+
 /* The memory that all of the store's knowledge lies in; true: a predecessor's lies there. */
 static bool find_memory(struct lifeboat *lifeboat, void **memory, uint32_t *size) {
 	const struct native_connection *lent = rt_connection(SYSTEM_CONN_LIFEBOAT, 0);
@@ -165,6 +181,6 @@ void native_main(void) {
 	}
 	for (unsigned n = 0; n < rt_start_page->connection_count; n++)
 		if (described(n)->protocol == SYSTEM_CONN_XENBUS) attach(n, 0, NULL);
-	control_init(peer_changed, NULL);
+	control_init(peer_changed, serve_asks);
 	event_loop();
 }

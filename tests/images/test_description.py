@@ -116,7 +116,7 @@ class Good(unittest.TestCase):
         compiled = self.compile(GUEST + text)
         offset, count = struct.unpack_from("<II", compiled.data, 40)
         last = binary.CONNECTION.unpack_from(compiled.data, offset + (count - 1) * 32)
-        self.assertEqual(last[1:5], (4, 0, 1, 1))
+        self.assertEqual(last[1:6], (4, 0, 1, 17, 3))
 
     def test_layout_is_that_of_the_header(self) -> None:
         names = {
@@ -131,7 +131,7 @@ class Good(unittest.TestCase):
         ]
         places = {"domid": 16, "vcpus": 20, "memory_pages": 24, "slice_us": 40, "map_handles": 56,
                   "on_poweroff": 60, "restart_limit": 64, "priority": 76, "line": 80,
-                  "sched": 88}
+                  "heartbeat_ms": 88, "sched": 96}
         for field, offset in places.items():
             place = f"__builtin_offsetof(struct system_domain, {field})"
             checks.append(f"_Static_assert({place} == {offset});")

@@ -294,7 +294,7 @@ client = "switch2"
             "RULES_NAME": rules.PORT.size, "NET_PAGES": binary.RING_PAGES["net"],
             "NETCTL_PAGES": binary.RING_PAGES["netctl"],
             "SYSTEM_XENBUS_VIF": binary.XENBUS_VIF,
-            **{f"NETCTL_F_{word.upper()}": bit for word, bit in schema.NETCTL_RIGHTS.items()},
+            **{f"NETCTL_F_{word.upper()}": bit for word, bit in schema.RIGHTS["netctl"].items()},
         }
         checks += [f"_Static_assert({name} == {value});" for name, value in constants.items()]
         checks.append(f"_Static_assert({networks.MAX_RULES_BYTES} < SYSTEM_MAX_BLOB_SIZE);")

@@ -17,6 +17,7 @@
 #include "libs/control/control.h"
 #include "libs/event/event.h"
 #include "libs/log/log.h"
+#include "libs/manage/text.h"
 #include "libs/rt/time.h"
 
 #define SECONDS(n)  MILLISECONDS((n)*1000ULL)
@@ -318,7 +319,7 @@ static void kill_one(uint32_t done) {
 	if (done % 1000 != 500) return;
 	victim(kills, name, sizeof(name));
 	rt_format(line, sizeof(line), "kill %s", name);
-	if (control_command(line)) kills++;
+	if (manage_text(line)) kills++;
 	io_down_time = 0;
 }
 
@@ -337,24 +338,16 @@ static const char *restart(void) {
 
 /* --- how fast --- */
 
-/* Logs what root says of all domains; the CPU time is the sixth column, in ms. */
-static void log_domains(void) {
-	static char text[4096];
-	uint64_t end = time_now() + SECONDS(1);
-	char *line = text;
-	size_t size = 0;
+/* A line of what root says of all domains; the CPU time is the fifth column, in ms. */
+static void log_line(const char *line) { log_print("%.*s", (int)strlen(line) - 1, line); }
 
-	if (!control_command("ps")) return;
-	while (time_now() < end && size < sizeof(text) - 1) {
-		size += control_reply(text + size, (uint32_t)(sizeof(text) - 1 - size));
-		if (size && text[size - 1] == CONTROL_REPLY_END) break;
+static void log_domains(void) {
+	uint64_t end = time_now() + SECONDS(1);
+
+	if (!manage_text("ps")) return;
+	while (!manage_text_idle() && time_now() < end) {
 		io_pause(MILLISECONDS(1));
-	}
-	for (size_t i = 0; i < size; i++) {
-		if (text[i] != '\n') continue;
-		text[i] = '\0';
-		log_print("%s", line);
-		line = text + i + 1;
+		manage_text_go_on();
 	}
 }
 
@@ -429,6 +422,7 @@ static void run_checks(void) {
 
 void native_main(void) {
 	control_init(NULL, NULL);
+	manage_text_open(log_line, NULL);
 	io_start();
 	report("session", io_wait_up(SECONDS(20)) ? NULL : "none within 20 s");
 	disk = io.disk[0];

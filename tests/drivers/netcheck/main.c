@@ -19,6 +19,7 @@
 #include "libs/control/control.h"
 #include "libs/event/event.h"
 #include "libs/log/log.h"
+#include "libs/manage/text.h"
 #include "libs/rt/time.h"
 
 #define SECONDS(n) MILLISECONDS((n)*1000ULL)
@@ -155,7 +156,7 @@ static void kill_now_and_then(void) {
 		killed_at = 0;
 	}
 	if (killed_at || kills == kills_wanted || load.answered < (kills + 1) * 200) return;
-	if (!control_command("kill driver")) return;
+	if (!manage_text("kill driver")) return;
 	killed_at = time_now();
 	kills++;
 }
@@ -579,6 +580,7 @@ static void run_checks(void) {
 
 void native_main(void) {
 	control_init(NULL, NULL);
+	manage_text_open(NULL, NULL);
 	io_start();
 	report("session", io_wait_up(LIMIT) ? NULL : "none, or no link, within a minute");
 	if (net_server_is_up(&io)) {

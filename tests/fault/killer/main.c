@@ -11,6 +11,7 @@
 #include "libs/control/control.h"
 #include "libs/event/event.h"
 #include "libs/log/log.h"
+#include "libs/manage/text.h"
 #include "libs/rt/time.h"
 
 #define MAX_VICTIMS 8U
@@ -38,19 +39,17 @@ static uint32_t random(uint32_t below) {
 }
 
 static void kill(const char *name) {
-	char line[CONTROL_COMMAND_SIZE];
+	char line[MANAGE_COMMAND];
 
 	rt_format(line, sizeof(line), "kill %s", name);
-	if (!control_command(line)) log_print("root takes no commands: %s was not killed", name);
+	if (!manage_text(line)) log_print("root takes no commands: %s was not killed", name);
 }
 
 static void strike(void *context) {
 	const char *name = names[random(victims)];
 	uint64_t now = __builtin_ia32_rdtsc();
-	char answers[256];
 
 	(void)context;
-	while (control_reply(answers, sizeof(answers)) == sizeof(answers)) continue;
 	log_print("kill %lu %s at %lu", done, name, now);
 	if (!strcmp(name, "all")) {
 		for (uint32_t i = 0; i < victims; i++)
@@ -82,6 +81,7 @@ static void read_victims(void) {
 
 void native_main(void) {
 	control_init(NULL, NULL);
+	manage_text_open(NULL, NULL);
 	read_victims();
 	kills = number("kills", 20);
 	every_us = MAX(number("every", every_us), 2U);

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "proto/manage.h"
 #include "proto/native.h"
 #include "proto/netctl.h"
 #include "proto/system.h"
@@ -42,7 +43,7 @@ static inline void image_connections(struct description_image *image) {
 		{6, SYSTEM_CONN_SERIAL, IMAGE_UART, IMAGE_CONSOLE, 1, 0, 50, 0},
 		{11, SYSTEM_CONN_CONSOLE, IMAGE_CONSOLE, IMAGE_GUEST, 0, 0, 51, 0},
 		{29, SYSTEM_CONN_STORE, IMAGE_STORE, IMAGE_GUEST, 0, 0, 52, 0},
-		{1, SYSTEM_CONN_CONTROL, IMAGE_ROOT, IMAGE_CONSOLE, 1, 0, 53, 0},
+		{1, SYSTEM_CONN_CONTROL, IMAGE_ROOT, IMAGE_CONSOLE, MANAGE_PAGES, 0, 53, 0},
 		{6, SYSTEM_CONN_BUS, IMAGE_UART, IMAGE_ROOT, 8, 0, 54, 0},
 		{29, SYSTEM_CONN_XENBUS, IMAGE_STORE, IMAGE_CONSOLE, 1, SYSTEM_XENBUS_VBD, 55, 0},
 		{19, SYSTEM_CONN_BLOCK, IMAGE_CONSOLE, IMAGE_GUEST, 0, 0, 56, 0},
