@@ -27,9 +27,10 @@ from launcher.paths import TOP, Failure, out_dir
 TESTS = TOP / "tests"
 AT_ONCE = 2
 HOST_SUITES = ("unit", "model", "fuzz")
-SYSTEM_SUITES = ("boot", "hostile", "fault", "bench", "campaign")  # need the system itself
+SYSTEM_SUITES = ("boot", "hostile", "fault", "scale", "bench", "campaign")  # need the system itself
 SUITES = (
-    "lint", "images", "abi", "unit", "model", "spin", "fuzz", "boot", "hostile", "fault", "bench"
+    "lint", "images", "abi", "unit", "model", "spin", "fuzz", "boot", "hostile", "fault",
+    "scale", "bench",
 )
 ON_DEMAND = ("campaign",)  # only when asked for
 TIMEOUT = 300  # seconds for a program that does not say

@@ -213,10 +213,10 @@ GUEST_KEYS = {
     "kernel": Key(values.file, required=True),
     "initrd": Key(values.file),
     "cmdline": Key(values.text(values.CMDLINE_BYTES), ""),
-    "memory": Key(values.pages(4 << 20, 512 << 30), required=True),
-    "max_memory": Key(values.pages(4 << 20, 512 << 30)),
+    "memory": Key(values.pages(1 << 20, 512 << 30), required=True),
+    "max_memory": Key(values.pages(1 << 20, 512 << 30)),
     "vcpus": Key(values.integer(1, 128), 1),
-    "console": Key(values.name, required=True),
+    "console": Key(values.name),
     "store": Key(values.name),
     **_common(200, ("destroy", "restart", "stop")),
 }

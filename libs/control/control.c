@@ -4,10 +4,9 @@
 #include "libs/grant/grant.h"
 #include "proto/system.h"
 
-static struct grant_mapping mapping;
 static struct control_page *page;
 static uint32_t control_port;
-static uint32_t plan_version;
+static uint32_t pages, plan_version;
 static control_peer_handler peer_handler;
 static void (*kick_handler)(void);
 
@@ -35,13 +34,14 @@ static void control_event(void *context) {
 
 void control_init(control_peer_handler handler, void (*kick)(void)) {
 	const struct native_connection *connection = rt_connection(SYSTEM_CONN_CONTROL, 0);
+	void *at;
 	int error;
 
 	rt_assert(connection, "root makes a control page for every native domain");
-	error = grant_map(&mapping, connection->ring_domid, connection->ring_ref,
-			  connection->ring_pages);
+	pages = connection->ring_pages;
+	error = grant_map_for_life(&at, connection->ring_domid, connection->ring_ref, pages);
 	if (error) rt_panic("control page: error %d", -error);
-	page = mapping.at;
+	page = at;
 	if (page->version != CONTROL_VERSION)
 		rt_panic("control page: version %u, not %u", page->version, CONTROL_VERSION);
 
@@ -71,7 +71,7 @@ void control_answer(unsigned index, unsigned kind) {
 
 uint32_t control_plan(struct control_vcpu *entries, uint32_t max) {
 	const struct control_vcpu *shared = (const void *)(page + 1);
-	uint32_t room = (mapping.pages - 1) * CONTROL_VCPUS_PER_PAGE;
+	uint32_t room = (pages - 1) * CONTROL_VCPUS_PER_PAGE;
 	uint32_t version, count;
 
 	do {

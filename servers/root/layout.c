@@ -9,6 +9,7 @@
 #define ENTRIES  512U
 
 #define SLACK_PAGES 128U  /* 512 KiB behind the boot stack */
+#define LOW_PAGES   256U  /* the first MiB, which PCs do not use as other memory */
 #define ROUND_PAGES 1024U /* the mapped part ends on 4 MiB */
 
 #define TABLE_FLAGS (XEN_PTE_PRESENT | XEN_PTE_RW | XEN_PTE_USER | XEN_PTE_ACCESSED | XEN_PTE_DIRTY)
@@ -78,11 +79,21 @@ static void place_tables(struct layout *l, uint64_t virt_base, uint64_t *next, b
 	l->stack_pfn = take(next, 1);
 }
 
+/* Kernels are linked some MiB above their first page; what lies below them would be of no use until
+ * they are up. */
+static bool fits_below(const struct pv_kernel *kernel, uint64_t pages) {
+	uint64_t below = (kernel->start - kernel->virt_base) / PAGE_SIZE;
+
+	return below >= LOW_PAGES && below - LOW_PAGES >= pages;
+}
+
 /* What lies behind the mapped part. */
 static void place_unmapped(const struct pv_kernel *kernel, struct layout *l, uint64_t *next,
 			   bool tight) {
 	if (!tight) *next = MAX(*next, l->mapped_pages);
-	if (kernel->mod_start_pfn && l->initrd_pages) l->initrd_pfn = take(next, l->initrd_pages);
+	if (kernel->mod_start_pfn && l->initrd_pages)
+		l->initrd_pfn = fits_below(kernel, l->initrd_pages) ? LOW_PAGES
+								    : take(next, l->initrd_pages);
 	if (kernel->has_init_p2m) {
 		l->p2m_pfn = take(next, l->p2m_pages);
 		l->p2m_va = kernel->init_p2m;

@@ -10,7 +10,8 @@
  *     .            page tables      L4, L3s, L2s, L1s of [VIRT_BASE, +mapped_pages)
  *     .            boot stack, slack up to a 4 MiB boundary
  *     mapped_pages ---- what follows is not mapped at VIRT_BASE
- *     .            initrd           if the kernel takes it unmapped
+ *     .            initrd           if the kernel takes it anywhere, and it does not fit below
+ *                                   the image, behind the first MiB
  *     .            p2m list and the tables that map it at INIT_P2M
  *     fill_pages   ---- what follows is empty RAM
  *

@@ -86,6 +86,25 @@ static bool start_all(uint8_t kind) {
 	return all;
 }
 
+/* What a guest costs, and that it costs no more when there are many. */
+static void report_guests(void) {
+	const struct domain *first = NULL, *last = NULL;
+	uint64_t frames = 0;
+	uint32_t count = 0;
+
+	for (uint32_t i = 1; i < description.domain_count; i++) {
+		if (!is_guest(&domains[i]) || !domains[i].made_ns) continue;
+		if (!first) first = &domains[i];
+		last = &domains[i];
+		frames += last->object_frames;
+		count++;
+	}
+	if (count < 2) return;
+	log_print("%u guests are there, the first made in %lu us, the last in %lu us; the core "
+		  "holds %lu KiB for them",
+		  count, first->made_ns / 1000, last->made_ns / 1000, frames * (PAGE_SIZE / 1024));
+}
+
 void native_main(void) {
 	check_boot_info();
 	log_print("%lu MiB of memory, %u CPU%s", boot_info->total_frames / 256, boot_info->cpus,
@@ -98,6 +117,7 @@ void native_main(void) {
 	plan_start();
 	if (!start_all(SYSTEM_KIND_NATIVE)) supervise_fail();
 	start_all(SYSTEM_KIND_GUEST);
+	report_guests();
 	log_print("the system '%s' is up",
 		  description_string(&description, description.header->name));
 	supervise_check_exit();

@@ -6,8 +6,10 @@
 /* M2P entries of frames that root has itself: apart from all PFNs of its image. */
 #define SELF_PFN_BASE (1ULL << 36)
 
-static struct extent book[MEMORY_MAX_EXTENTS]; /* sorted by mfn */
-static size_t extents;
+static struct extent book[MEMORY_MAX_EXTENTS];
+static size_t extents;                        /* lines of the book that have been used */
+static struct extent *erased;                 /* of them, those that can be used again */
+static struct extent *has[MEMORY_NOBODY + 1]; /* by owner: the first of its extents */
 
 static uint32_t slot_next, slot_end;
 static uint32_t slot_pool[MEMORY_MAX_EXTENTS]; /* given back, to be used first */
@@ -18,6 +20,8 @@ void slots_init(uint32_t first, uint32_t end) {
 	slot_end = end;
 	slots_pooled = 0;
 	extents = 0;
+	erased = NULL;
+	memset(has, 0, sizeof(has));
 }
 
 uint32_t slot_take(void) {
@@ -30,63 +34,91 @@ void slot_give_back(uint32_t slot) {
 	slot_pool[slots_pooled++] = slot;
 }
 
-static bool insert(size_t at, const struct extent *extent) {
-	if (extents == MEMORY_MAX_EXTENTS) return false;
-	memmove(&book[at + 1], &book[at], (extents - at) * sizeof(*book));
-	book[at] = *extent;
-	extents++;
-	return true;
+/* An empty line of the book; NULL: it is full. */
+static struct extent *line_take(void) {
+	struct extent *extent = erased;
+
+	if (extent)
+		erased = extent->next;
+	else if (extents < MEMORY_MAX_EXTENTS)
+		extent = &book[extents++];
+	return extent;
 }
 
-static void erase(size_t at) {
-	extents--;
-	memmove(&book[at], &book[at + 1], (extents - at) * sizeof(*book));
+static void line_erase(struct extent *extent) {
+	extent->next = erased;
+	erased = extent;
+}
+
+/* Into its owner's list. */
+static void insert(struct extent *extent) {
+	struct extent **link = &has[extent->owner];
+
+	while (*link && (*link)->mfn < extent->mfn) link = &(*link)->next;
+	extent->next = *link;
+	*link = extent;
+}
+
+static void move(struct extent *extent, uint16_t owner, uint64_t pfn) {
+	struct extent **link = &has[extent->owner];
+
+	while (*link != extent) link = &(*link)->next;
+	*link = extent->next;
+	extent->owner = owner;
+	extent->pfn = pfn;
+	insert(extent);
 }
 
 void memory_add(uint64_t mfn, uint64_t frames, uint32_t slot) {
-	struct extent extent = {.mfn = mfn, .frames = frames, .slot = slot, .owner = MEMORY_NOBODY};
-	size_t at = 0;
+	struct extent *extent = line_take();
 
-	while (at < extents && book[at].mfn < mfn) at++;
-	if (!insert(at, &extent)) rt_panic("more pieces of memory than the book has lines");
+	if (!extent) rt_panic("more pieces of memory than the book has lines");
+	*extent =
+		(struct extent){.mfn = mfn, .frames = frames, .slot = slot, .owner = MEMORY_NOBODY};
+	insert(extent);
 }
 
-static bool is_free(const struct extent *extent) { return extent->owner == MEMORY_NOBODY; }
+struct extent *memory_next(uint16_t owner, const struct extent *after) {
+	return after ? after->next : has[owner];
+}
 
 uint64_t memory_free_frames(void) {
 	uint64_t frames = 0;
 
-	for (size_t i = 0; i < extents; i++) frames += is_free(&book[i]) ? book[i].frames : 0;
+	for (const struct extent *e = has[MEMORY_NOBODY]; e; e = e->next) frames += e->frames;
 	return frames;
 }
 
 /* Cuts a free extent after `frames`; the tail stays free behind it. */
-static bool cut(size_t at, uint64_t frames) {
-	struct extent tail = book[at];
+static bool cut(struct extent *extent, uint64_t frames) {
+	struct extent *tail;
+	uint32_t slot;
 
-	if (book[at].frames == frames) return true;
-	if (extents == MEMORY_MAX_EXTENTS) return false;
-	tail.slot = slot_take();
-	if (!tail.slot) return false;
-	if (cap_memory_split(book[at].slot, frames, tail.slot)) {
-		slot_give_back(tail.slot);
+	if (extent->frames == frames) return true;
+	tail = line_take();
+	if (!tail) return false;
+	slot = slot_take();
+	if (!slot || cap_memory_split(extent->slot, frames, slot)) {
+		if (slot) slot_give_back(slot);
+		line_erase(tail);
 		return false;
 	}
-	tail.mfn += frames;
-	tail.frames -= frames;
-	book[at].frames = frames;
-	return insert(at + 1, &tail);
+	*tail = *extent;
+	tail->slot = slot;
+	tail->mfn += frames;
+	tail->frames -= frames;
+	extent->frames = frames;
+	extent->next = tail;
+	return true;
 }
 
 /* The smallest free extent of at least `frames`, or with none so large the largest. */
 static struct extent *find(uint64_t frames) {
 	struct extent *best = NULL;
 
-	for (size_t i = 0; i < extents; i++) {
-		struct extent *e = &book[i];
+	for (struct extent *e = has[MEMORY_NOBODY]; e; e = e->next) {
 		bool fits = e->frames >= frames, best_fits = best && best->frames >= frames;
 
-		if (!is_free(e)) continue;
 		if (!best || (fits && !best_fits) || (fits && e->frames < best->frames) ||
 		    (!fits && !best_fits && e->frames > best->frames))
 			best = e;
@@ -97,10 +129,8 @@ static struct extent *find(uint64_t frames) {
 struct extent *memory_take_one(uint16_t owner, uint64_t pfn, uint64_t frames) {
 	struct extent *extent = find(frames);
 
-	if (!frames || !extent || extent->frames < frames || !cut((size_t)(extent - book), frames))
-		return NULL;
-	extent->owner = owner;
-	extent->pfn = pfn;
+	if (!frames || !extent || extent->frames < frames || !cut(extent, frames)) return NULL;
+	move(extent, owner, pfn);
 	return extent;
 }
 
@@ -112,19 +142,12 @@ bool memory_take(uint16_t owner, uint64_t pfn, uint64_t frames) {
 		struct extent *extent = find(left);
 		uint64_t part = extent ? MIN(extent->frames, left) : 0;
 
-		if (!extent || !cut((size_t)(extent - book), part)) return false;
-		extent->owner = owner;
-		extent->pfn = pfn;
+		if (!extent || !cut(extent, part)) return false;
+		move(extent, owner, pfn);
 		pfn += pfn == MEMORY_SPARE ? 0 : part;
 		left -= part;
 	}
 	return true;
-}
-
-struct extent *memory_next(uint16_t owner, const struct extent *after) {
-	for (size_t i = after ? (size_t)(after - book) + 1 : 0; i < extents; i++)
-		if (book[i].owner == owner) return &book[i];
-	return NULL;
 }
 
 int memory_give_self(struct extent *extent) {
@@ -151,25 +174,26 @@ int memory_reclaim(uint16_t owner) {
 	return 0;
 }
 
-/* Merges book[at] with its successor, if both are free and adjacent. */
-static bool merge(size_t at) {
-	struct extent *e = &book[at], *next = e + 1;
+/* Merges a free extent with the next one, if they are adjacent. */
+static bool merge(struct extent *extent) {
+	struct extent *next = extent->next;
 
-	if (at + 1 >= extents || !is_free(e) || !is_free(next) || e->mfn + e->frames != next->mfn ||
-	    cap_memory_merge(e->slot, next->slot))
+	if (!next || extent->mfn + extent->frames != next->mfn ||
+	    cap_memory_merge(extent->slot, next->slot))
 		return false;
-	e->frames += next->frames;
+	extent->frames += next->frames;
+	extent->next = next->next;
 	slot_give_back(next->slot);
-	erase(at + 1);
+	line_erase(next);
 	return true;
 }
 
 void memory_release(uint16_t owner) {
-	for (size_t i = 0; i < extents; i++) {
-		if (book[i].owner != owner) continue;
-		rt_assert(book[i].place == MEMORY_FREE, "only reclaimed frames are released");
-		book[i].owner = MEMORY_NOBODY;
+	if (!has[owner]) return;
+	while (has[owner]) {
+		rt_assert(has[owner]->place == MEMORY_FREE, "only reclaimed frames are released");
+		move(has[owner], MEMORY_NOBODY, 0);
 	}
-	for (size_t i = 0; i < extents;)
-		if (!merge(i)) i++;
+	for (struct extent *e = has[MEMORY_NOBODY]; e;)
+		if (!merge(e)) e = e->next;
 }

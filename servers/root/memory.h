@@ -4,8 +4,9 @@
  * is the book of how they are split and to whom the parts went, so that a domain
  * that is reset or taken back gives back exactly what it had.
  *
- * An extent is one Memory capability. The book is sorted by MFN; free neighbours
- * are merged, so memory does not stay in pieces.
+ * An extent is one Memory capability. Each owner's are a list, sorted by MFN, so what
+ * is done for one domain takes no longer when there are a thousand others. Free
+ * neighbours are merged, so memory does not stay in pieces.
  */
 #ifndef SERVERS_ROOT_MEMORY_H
 #define SERVERS_ROOT_MEMORY_H
@@ -34,7 +35,8 @@ struct extent {
 	uint64_t pfn; /* at its owner; MEMORY_SPARE: balloon reserve */
 	uint32_t slot;
 	uint16_t owner;
-	uint8_t place; /* enum memory_place */
+	uint8_t place;       /* enum memory_place */
+	struct extent *next; /* of the same owner */
 };
 
 /* Slots of root's table that are free: [first, end). */

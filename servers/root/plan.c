@@ -101,13 +101,20 @@ void plan_start(void) {
 	if (error) rt_panic("root cannot guard its CPU (%d)", error);
 }
 
-void plan_update(void) {
+static void update(void *context) {
 	static uint16_t order[SYSTEM_MAX_DOMAINS];
 	uint32_t count = running(order);
 	struct domain *to = policy();
 
+	(void)context;
 	if (to) tell_policy(to, order, count);
 	/* A policy that has just been started runs by this plan, too, until it commits its own. */
 	if (!to || to->stage != STAGE_RUNNING || !to->control->plan_done)
 		for (uint32_t cpu = 0; cpu < boot_info->cpus; cpu++) commit(order, count, cpu);
+}
+
+void plan_update(void) {
+	static struct event_timer timer = {.handler = update};
+
+	event_timer_arm(&timer, time_now());
 }

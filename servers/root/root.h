@@ -88,6 +88,9 @@ struct domain {
 	struct event_timer timer; /* back-off, or patience with servers */
 	uint64_t deadline;        /* of that patience */
 	uint64_t started;         /* when it was, last */
+	uint64_t made_ns;         /* what making its object and building it took, last */
+	uint64_t object_ns;       /* of that, the object */
+	uint64_t object_frames;   /* what the core holds for it */
 	uint64_t window_start;    /* of the restart budget */
 	uint8_t blamed;           /* how often somebody was, for not letting go of its memory */
 	uint32_t restarts;        /* within the window */
@@ -166,7 +169,8 @@ const char *build_guest(struct domain *domain);
 
 /* Root's own place in all plans to come. */
 void plan_start(void);
-/* The set of running domains has changed. */
+/* The set of running domains has changed: there will be a plan of it when the handler that runs has
+ * returned, one for all that it has changed. */
 void plan_update(void);
 
 /* --- supervise.c --- */

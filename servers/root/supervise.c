@@ -86,6 +86,7 @@ static void run(struct domain *domain) {
 }
 
 static bool build(struct domain *domain) {
+	uint64_t begin = time_now();
 	const char *why = is_guest(domain) ? build_guest(domain) : build_native(domain);
 
 	if (why) {
@@ -117,6 +118,7 @@ static bool build(struct domain *domain) {
 	event_timer_arm(&domain->timer, domain->deadline);
 	wiring_announce(domain, true);
 	advance(domain);
+	domain->made_ns = domain->object_ns + (time_now() - begin);
 	return true;
 }
 

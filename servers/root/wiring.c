@@ -10,6 +10,7 @@
  */
 #include "libs/cap/cap.h"
 #include "libs/log/log.h"
+#include "libs/rt/time.h"
 #include "manage.h"
 #include "memory.h"
 #include "pages.h"
@@ -47,6 +48,7 @@ static const char *create(struct domain *domain) {
 		return "the core refuses its parameters";
 	memory_release(owner);
 	extent = memory_take_one(owner, 0, create.frames);
+	domain->object_frames = create.frames;
 	if (!extent) return "no memory";
 	if (cap_memory_create_domain(extent->slot, domain->slot, &create))
 		return "the core refuses its parameters";
@@ -153,9 +155,11 @@ void wiring_init(void) {
 
 	for (uint32_t i = 1; i < description.domain_count; i++) {
 		struct domain *domain = &domains[i];
+		uint64_t begin = time_now();
 		const char *why = create(domain);
 
 		if (why) rt_panic("%s: cannot be created: %s", domain->name, why);
+		domain->object_ns = time_now() - begin;
 		if (!is_native(domain)) continue;
 		domain->control_port = FIRST_CONTROL_PORT + natives++;
 		domain->connection_count = 1;

@@ -67,8 +67,9 @@ static void check_tables_read_only(void) {
 
 /* Everything that is placed is apart from everything else. */
 static void check_apart(void) {
+	const uint64_t start = (kernel.start - kernel.virt_base) / PAGE_SIZE;
 	const uint64_t areas[][2] = {
-		{0, DIV_UP(kernel.end - kernel.virt_base, PAGE_SIZE)},
+		{start, DIV_UP(kernel.end - kernel.virt_base, PAGE_SIZE) - start},
 		{layout.initrd_pfn, layout.initrd_pages},
 		{layout.p2m_pfn, layout.p2m_pages},
 		{layout.start_info_pfn, 1},
@@ -120,6 +121,12 @@ static void test_linux(void) {
 		check_all(mib[i] * 256, 3000000);
 		CHECK((kernel.virt_base / PAGE_SIZE + layout.mapped_pages) % 1024 == 0);
 		CHECK(layout.mapped_pages - layout.stack_pfn - 1 >= 128);
+		/* Below the image if it fits there. */
+		CHECK(layout.initrd_pfn == 256);
+		check_all(mib[i] * 256, 15 << 20);
+		CHECK(layout.initrd_pfn == 256);
+		if (mib[i] < 128) continue;
+		check_all(mib[i] * 256, (15 << 20) + 1);
 		CHECK(layout.initrd_pfn >= layout.mapped_pages);
 	}
 }
