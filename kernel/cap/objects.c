@@ -248,6 +248,9 @@ long irq_op_message(struct invocation *in) {
 static bool ports_change(struct domain *d, u64 first, u64 count, u64 new_first, u64 new_count) {
 	for (u32 i = 0; i < DOMAIN_MAX_PORT_RANGES; i++) {
 		if (d->ports[i].first != first || d->ports[i].count != count) continue;
+		/* Those in use stay in front: a switch of domains looks at the first only. */
+		for (; !new_count && i + 1 < DOMAIN_MAX_PORT_RANGES; i++)
+			d->ports[i] = d->ports[i + 1];
 		d->ports[i].first = (u16)new_first;
 		d->ports[i].count = (u16)new_count;
 		descriptors_ports_changed(d);

@@ -203,11 +203,8 @@ static void load_ports(struct cpu *cpu, struct domain *d) {
 	if (cpu->iomap_owner != d) {
 		memset(tss->ports, 0xff, IO_BITMAP_BYTES);
 		for (unsigned i = 0; i < DOMAIN_MAX_PORT_RANGES; i++)
-			for (u32 n = 0; n < d->ports[i].count; n++) {
-				u32 port = d->ports[i].first + n;
-
+			for (u32 n = d->ports[i].count, port = d->ports[i].first; n--; port++)
 				tss->ports[port / 8] &= (u8) ~(1U << port % 8);
-			}
 		cpu->iomap_owner = d;
 	}
 	tss->bitmap = offsetof(struct tss, ports);

@@ -211,6 +211,16 @@ static void test_disable(void) {
 	CHECK(OP(CAP_REVOKE, 4, 0) == 0);
 	CHECK(root->ports[0].count == 0 && fake.ports_changed == 2);
 
+	/* Of several ranges those that are left move to the front, where a switch looks. */
+	for (u32 i = 0; i < DOMAIN_MAX_PORT_RANGES; i++) {
+		CHECK(OP(CAP_COPY, 4, 20 + i, RIGHTS_ALL, 0x100 * (i + 1), 4) == 0);
+		CHECK(OP(IOPORTS_ENABLE, 20 + i, 0) == 0);
+	}
+	CHECK(OP(CAP_DELETE, 20, 0) == 0 && OP(CAP_DELETE, 22, 0) == 0);
+	CHECK(root->ports[0].first == 0x200 && root->ports[1].first == 0x400);
+	CHECK(root->ports[1].count == 4 && !root->ports[2].count && !root->ports[3].count);
+	CHECK(OP(CAP_REVOKE, 4, 0) == 0 && !root->ports[0].count && fake.ports_changed == 10);
+
 	CHECK(OP(CAP_COPY, 3, 20, RIGHTS_ALL, 4, 1) == 0);
 	CHECK(OP(IRQ_BIND, 20, 5, 0, 0) == -EINVAL);
 	CHECK(OP(IRQ_BIND, 20, 4, 0, 8) == -EINVAL);
