@@ -105,13 +105,15 @@ def _python(arguments: list[str | Path]) -> int:
 
 
 def _test(arguments: argparse.Namespace) -> int:
-    packages.require("build", "boot", "iso", "disk", "test")
+    packages.require("build", "boot", "iso", "disk", "test", "bench")
     return _python([TOP / "tests" / "run.py", *arguments.suites])
 
 
 def _bench(arguments: argparse.Namespace) -> int:
     """`bench NAME OPTION...`: the options are the one benchmark's own."""
-    known = {path.stem: path for path in sorted((TOP / "tests" / "bench").glob("[!t_]*.py"))}
+    known = {path.stem.replace("_", "-"): path
+             for path in sorted((TOP / "tests" / "bench").glob("[!t_]*.py"))
+             if "def main(" in path.read_text(encoding="utf-8")}
     names = [word for word in arguments.names if not word.startswith("-")]
     options: list[str] = []
     if len(names) < len(arguments.names):
@@ -119,7 +121,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise Failure(f"found the benchmark {unknown[0]}, expected {', '.join(known)}", 2)
-    packages.require("build", "boot", "disk", "test")
+    packages.require("build", "boot", "disk", "test", "bench")
     built = build.system()
     status = 0
     for name in names or known:

@@ -79,11 +79,15 @@ class Result:
     answers: int = 0
 
 
+def compile_writer(program: Path) -> None:
+    subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-std=gnu17", "-static", "-o",
+                    program, SOURCE], check=True)
+
+
 def ramdisk(folder: Path) -> Path:
     """BusyBox, the driver for virtual disks, and the program. The kernel has ext4."""
     program, output = folder / "writer", folder / "initrd"
-    subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-std=gnu17", "-static", "-o",
-                    program, SOURCE], check=True)
+    compile_writer(program)
     added = initrd.Archive()
     added.add("bin/writer", stat.S_IFREG | 0o755, program.read_bytes())
     output.write_bytes(disk_initrd(KERNEL).read_bytes() + added.finish())

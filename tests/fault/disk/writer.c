@@ -5,7 +5,9 @@
  * when. At the end it writes all of that as a report behind the data of the raw
  * disk, where check.py finds it.
  *
- *   writer SECONDS SEED RAW-DISK EXT4-DISK
+ *   writer SECONDS SEED RAW-DISK EXT4-DISK [PAUSE]
+ *
+ * PAUSE is in microseconds, after each write, read or file; without one it works all the time.
  *
  * The raw disk is REGIONS regions of BLOCKS blocks of 4 KiB; each has one process that
  * writes it, so the last acknowledged write of a block is what must lie there. Each
@@ -73,6 +75,7 @@ static uint32_t *next_answer;
 static volatile uint32_t *stop;
 static uint32_t table[256];
 static uint64_t noise_state;
+static useconds_t pause_us;
 
 static uint32_t noise(void) {
 	noise_state ^= noise_state << 13;
@@ -152,6 +155,7 @@ static void work_on_region(int disk, uint32_t region) {
 		ssize_t size = run * BLOCK;
 		off_t at = (off_t)first * BLOCK;
 
+		usleep(pause_us);
 		if (noise() % 4 == 0) {
 			if (pread(disk, buffer, size, at) != size) wrong("pread", first, 0, 0);
 			answered(region, READ);
@@ -182,6 +186,7 @@ static void work_on_files(void) {
 		char name[32], final[32];
 		int file;
 
+		usleep(pause_us);
 		snprintf(name, sizeof(name), "/mnt/new%u", n);
 		snprintf(final, sizeof(final), "/mnt/file%u", n);
 		words[0] = MAGIC, words[1] = n, words[2] = version, words[3] = size;
@@ -276,11 +281,12 @@ int main(int count, char **words) {
 	uint64_t seed;
 	int disk;
 
-	if (count != 5) return 2;
+	if (count != 5 && count != 6) return 2;
 	_Static_assert(sizeof(struct report) % BLOCK == 0,
 		       "the report can be written past the cache");
 	duration.tv_sec = atoi(words[1]);
 	seed = strtoull(words[2], NULL, 0);
+	if (count == 6) pause_us = (useconds_t)atoi(words[5]);
 	make_table();
 	shared = share(sizeof(*shared));
 	next_answer = share(BLOCK);
@@ -300,7 +306,7 @@ int main(int count, char **words) {
 	fflush(stdout);
 	/* The last one is never done: under -icount an idle machine would jump to its next timer.
 	 */
-	for (uint32_t i = 0; i <= REGIONS + 1; i++) start(i, seed, disk);
+	for (uint32_t i = 0; i <= REGIONS + !pause_us; i++) start(i, seed, disk);
 	nanosleep(&duration, NULL);
 	*stop = 1;
 	while (wait(NULL) > 0) continue;

@@ -14,7 +14,7 @@
 #include "libs/manage/text.h"
 #include "libs/rt/time.h"
 
-#define MAX_VICTIMS 8U
+#define MAX_VICTIMS 16U
 #define NAME_SIZE   16U
 
 static char names[MAX_VICTIMS][NAME_SIZE];
@@ -65,7 +65,7 @@ static void strike(void *context) {
 }
 
 static void read_victims(void) {
-	char text[128], *at = text;
+	char text[256], *at = text;
 
 	if (!rt_argument("victims", text, sizeof(text))) rt_panic("there is no victims=");
 	while (*at && victims < MAX_VICTIMS) {

@@ -260,6 +260,9 @@ static int serve(uint16_t port) {
 		setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 		peer = accept(listener, NULL, NULL);
 		if (peer < 0) continue;
+		/* It has the listener's patience, which is short. */
+		wait.tv_usec = 0;
+		setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 		if (!fork()) answer(peer);
 		close(peer);
 	}
