@@ -120,7 +120,8 @@ const char *vnet_start(struct vnet *card, unsigned vectors) {
 	card->filter_changed = false;
 	memset(card->packet, 0, sizeof(card->packet));
 	memset(card->posted, 0, sizeof(card->posted));
-	memset(card->waiting, 0, sizeof(card->waiting));
+	memset(card->rx_look, 0, sizeof(card->rx_look));
+	memset(card->tx_look, 0, sizeof(card->tx_look));
 	prepare_slots(card);
 	why = start_queues(card, several ? config.pairs : 1, vectors);
 	if (why) return why;
@@ -286,17 +287,29 @@ bool vnet_want_interrupts(struct vnet *card, uint32_t lazy) {
 
 /* --- when things go wrong --- */
 
+/* A queue that has not moved since the last tick. True: its answers wait for as long. */
+static bool look_again(struct vnet *card, struct virtqueue *queue, struct vnet_look *last) {
+	bool waiting = virtqueue_has_answers(queue), still = last->taken == queue->reaped;
+	bool missed = waiting && last->waiting && still;
+
+	if (!waiting && still && queue->outstanding && !queue->broken) {
+		virtqueue_ring(queue);
+		card->rung_again++;
+	}
+	last->waiting = waiting;
+	last->taken = queue->reaped;
+	return missed;
+}
+
 bool vnet_missed(struct vnet *card) {
 	bool any = false;
 
 	for (unsigned n = 0; n < card->pairs; n++) {
-		const struct virtqueue *queue = &card->rx[n];
-		bool waiting = virtqueue_has_answers(queue);
-
-		any |= waiting && card->waiting[n] && card->taken[n] == queue->reaped;
-		card->waiting[n] = waiting;
-		card->taken[n] = queue->reaped;
+		any |= look_again(card, &card->rx[n], &card->rx_look[n]);
+		/* Packets that have left wait as long as nobody needs to hear of them. */
+		look_again(card, &card->tx[n], &card->tx_look[n]);
 	}
+	if (card->commands && card->tick != card->command_tick) virtqueue_ring(&card->control);
 	return any;
 }
 

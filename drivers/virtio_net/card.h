@@ -89,11 +89,14 @@ struct vnet {
 		uint32_t started; /* tick */
 		bool busy;
 	} packet[NET_TX_TAGS];
-	/* at the last tick: packets that nobody had taken, and up to where they were taken */
-	bool waiting[VNET_PAIRS];
-	uint16_t taken[VNET_PAIRS];
+	/* at the last tick: were there answers that nobody had taken, and up to where they were */
+	struct vnet_look {
+		bool waiting;
+		uint16_t taken;
+	} rx_look[VNET_PAIRS], tx_look[VNET_PAIRS];
 	/* what happened, for the log */
 	uint32_t lies, refused, resets; /* impossible packets; refused commands */
+	uint32_t rung_again;            /* doorbells, while nothing moved */
 };
 
 enum vnet_taken { VNET_TAKEN, VNET_FULL, VNET_BAD };
@@ -131,7 +134,10 @@ void vnet_set_filter(struct vnet *card, const struct net_filter *filter);
 /* Takes answers of the control queue, and sends what has become due. */
 void vnet_control(struct vnet *card);
 
-/* Once a tick. True: packets of the last tick are still there, their interrupt got lost. */
+/*
+ * Once a tick. True: packets of the last tick are still there, their interrupt got lost. Where
+ * nothing moves the doorbell is rung again, for it may have been lost (virtqueue_ring()).
+ */
 bool vnet_missed(struct vnet *card);
 /* Something is in flight for longer than `ticks`, or the card lost its way. */
 bool vnet_stuck(struct vnet *card, uint32_t ticks);

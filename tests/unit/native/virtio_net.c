@@ -468,6 +468,29 @@ static void interrupts(void) {
 	CHECK(vnet_want_interrupts(&card, 256) && card.tx_in_flight == 9);
 }
 
+/* A doorbell that got lost is rung again at the next tick, if nothing has moved. */
+static void lost_doorbells(void) {
+	struct net_tx plain = {0};
+	struct net_rx packet;
+	uint16_t tag;
+
+	good_card(ALL & ~F_MQ);
+	fake.queue_count = 3;
+	CHECK(!start(2) && send(1, 1, 60, plain) == VNET_TAKEN);
+	vnet_kick(&card);
+	CHECK(fake.doorbell[1] == 1);
+	fake.doorbell[1] = 99;
+	CHECK(!vnet_missed(&card) && fake.doorbell[1] == 1 && card.rung_again == 1);
+	CHECK(run_tx(0) && vnet_sent(&card, 0, &tag));
+	fake.doorbell[1] = 99; /* it has moved, and then it is empty */
+	CHECK(!vnet_missed(&card) && !vnet_missed(&card) && fake.doorbell[1] == 99);
+	CHECK(vnet_post(&card, 2, (uintptr_t)data[0]));
+	vnet_kick(&card);
+	fake.doorbell[0] = 99;
+	CHECK(!vnet_missed(&card) && fake.doorbell[0] == 0 && card.rung_again == 2);
+	CHECK(run_rx(0, (struct vnet_header){0}, 1, 60, 72) && vnet_received(&card, 0, &packet));
+}
+
 static const struct test tests[] = {
 	{"what the card says of itself", understands},
 	{"cards that cannot be driven", refuses},
@@ -481,6 +504,7 @@ static const struct test tests[] = {
 	{"filters, and answers to commands", filters},
 	{"several pairs of queues", several_pairs},
 	{"interrupts, few and lost", interrupts},
+	{"doorbells that get lost", lost_doorbells},
 };
 
 int main(void) { return RUN("virtio_net", tests); }
