@@ -17,10 +17,9 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, Optional, Sequence
+from typing import Sequence
 
 TOP = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP), str(TOP / "images")]
@@ -28,10 +27,10 @@ sys.path[:0] = [str(TOP), str(TOP / "images")]
 from description import compile_text  # noqa: E402
 from describe import program_finder  # noqa: E402
 from launcher import build, disks, launch, machine, minimal  # noqa: E402
-from tests.bench import linux  # noqa: E402
+from tests.bench import linux, report  # noqa: E402
 from tests.bench.blk import ramdisk  # noqa: E402
 
-SYSTEMS = ("native", "xen", "tessera")
+SYSTEMS = report.SYSTEMS
 MODELS = {"virtio-blk": "vda", "ahci": "sda", "nvme": "nvme0n1"}  # as Linux names them
 ROWS = [
     f"{pattern}{direction}:{size}:{depth}"
@@ -150,45 +149,6 @@ def _on_tessera(place: Place, run: Run) -> list[str]:
 START = {"native": _on_native, "xen": _on_xen, "tessera": _on_tessera}
 
 
-class Natives:
-    """Whose a page of a native domain's program is: the domain's whose image has the
-    same instructions there."""
-
-    BASE = 0x400000  # where all of them are linked
-
-    def __init__(self, names: Sequence[str]):
-        self.images = {
-            name: build.program(build.build_dir(), name).read_bytes() for name in names
-        }
-
-    def owners(self, lines: list[list[str]]) -> dict[str, str]:
-        """Page: program, by most instructions."""
-        votes: dict[str, Counter[str]] = {}
-        for address, _, _, *more in lines:
-            if more:
-                page, code = more
-                at, want = int(address, 16) - self.BASE, bytes.fromhex(code)
-                votes.setdefault(page, Counter()).update(
-                    name for name, image in self.images.items()
-                    if image[at : at + len(want)] == want
-                )
-        return {page: most.most_common(1)[0][0] for page, most in votes.items() if most}
-
-
-def batches(path: Path, natives: Natives) -> Iterator[Counter[str]]:
-    """For each pair of marks: instructions by owner."""
-    for lines in linux.records(path):
-        found: Counter[str] = Counter()
-        owners = natives.owners(lines)
-        for address, count, _, *more in lines:
-            owner = linux.owner(int(address, 16))
-            if owner == "native" and more:
-                owner = owners.get(more[0], owner)
-            found[owner] += int(count)
-        found["all"] = sum(found.values())
-        yield found
-
-
 def measure(place: Place, system: str, run: Run) -> dict[str, dict[str, float]]:
     """Row: figures. Those of a counting run are instructions per request."""
     command = START[system](place, run)
@@ -203,7 +163,7 @@ def measure(place: Place, system: str, run: Run) -> dict[str, dict[str, float]]:
     if not run.counting:
         return {row: {"iops": float(one) + float(two or 0)} for row, one, two in said}
     programs = [*NATIVES, disks.MODELS[run.model]] if system == "tessera" else []
-    counted = list(batches(place.folder / "counts", Natives(programs)))
+    counted = list(report.batches(place.folder / "counts", report.Natives(programs)))
     found = {}
     for number, (row, _, _) in enumerate(said):
         _, few, many = counted[3 * number : 3 * number + 3]
@@ -211,78 +171,27 @@ def measure(place: Place, system: str, run: Run) -> dict[str, dict[str, float]]:
     return found
 
 
-Results = dict[str, dict[str, dict[str, float]]]  # system: row: figure
+def gather(place: Place, kept: report.Kept, model: str, system: str, rows: Sequence[str],
+           seconds: int) -> None:
+    """Rows that are not there yet, in one boot. seconds 0: instructions."""
+    figure = "iops" if seconds else "all"
+    missing = [row for row in rows if not kept.has(model, system, row, (figure,))]
+    if not missing:
+        return
+    print(f"disk: {model}, {system}, {'IOPS' if seconds else 'instructions'}, "
+          f"{len(missing)} rows", file=sys.stderr, flush=True)
+    for row, figures in measure(place, system, Run(model, missing, seconds)).items():
+        kept.add(model, system, row, figures)
 
 
-class Book:
-    """Figures measured so far, by model. With a file they outlive the command: what
-    stands there is not measured again, and every boot's figures are kept at once."""
-
-    def __init__(self, path: Optional[Path]):
-        self.path = path
-        self.models: dict[str, Results] = {}
-        if path and path.is_file():
-            self.models = json.loads(path.read_text())
-
-    def row(self, model: str, system: str, row: str) -> dict[str, float]:
-        return self.models.setdefault(model, {}).setdefault(system, {}).setdefault(row, {})
-
-    def add(self, run: Run, system: str, figures: dict[str, dict[str, float]]) -> None:
-        for row, more in figures.items():
-            self.row(run.model, system, row).update(more)
-        if self.path:
-            temporary = self.path.with_suffix(".new")
-            temporary.write_text(json.dumps(self.models, indent=2))
-            temporary.replace(self.path)
-
-    def gather(self, place: Place, model: str, system: str, rows: Sequence[str],
-               seconds: int) -> None:
-        """Rows that are not there yet, in one boot. seconds 0: instructions."""
-        figure = "iops" if seconds else "all"
-        missing = [row for row in rows if figure not in self.row(model, system, row)]
-        if missing:
-            print(f"disk: {model}, {system}, {'IOPS' if seconds else 'instructions'}, "
-                  f"{len(missing)} rows", file=sys.stderr, flush=True)
-            run = Run(model, missing, seconds)
-            self.add(run, system, measure(place, system, run))
-
-
-def _ratio(one: Optional[float], other: Optional[float]) -> str:
-    return f"{one / other:.2f}" if one and other else "-"
-
-
-def _number(value: Optional[float]) -> str:
-    return f"{value:,.0f}" if value else "-"
-
-
-def table(figure: str, title: str, found: Results) -> str:
-    """As Markdown, for docs/measurements.md; empty if it was not measured."""
-    lines = [f"| {title} | native | Xen | Tessera | / native | / Xen |", "|---" * 6 + "|"]
-    for row in ROWS:
-        native, other, ours = (
-            found.get(system, {}).get(row, {}).get(figure) for system in SYSTEMS
-        )
-        if native or other or ours:
-            cells = [row, _number(native), _number(other), _number(ours), _ratio(ours, native),
-                     _ratio(ours, other)]
-            lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n" if len(lines) > 2 else ""
-
-
-def shares(model: str, found: Results) -> str:
-    """Whose instructions Tessera's are."""
+def tables(model: str, found: report.Results) -> str:
     driver = disks.MODELS[model]
     names = {"kernel": "guest kernel", "program": "fio", "core": "core", "vbd": "vbd",
              driver: driver}
-    lines = ["| of Tessera's instructions | " + " | ".join(names.values()) + " | other domains |",
-             "|---" * (len(names) + 2) + "|"]
-    for row in ROWS:
-        figures = found.get("tessera", {}).get(row, {})
-        if "all" in figures:
-            known = [figures.get(name, 0.0) for name in names]
-            rest = figures["all"] - sum(known)
-            lines.append(f"| {row} | " + " | ".join(f"{n:,.0f}" for n in [*known, rest]) + " |")
-    return "\n".join(lines) + "\n" if len(lines) > 2 else ""
+    parts = (report.table(("iops",), "IOPS", found, ROWS),
+             report.table(("all",), "instructions per request", found, ROWS),
+             report.shares(names, found, ROWS))
+    return "\n".join(part for part in parts if part)
 
 
 def main() -> None:
@@ -300,21 +209,18 @@ def main() -> None:
     models = arguments.model or list(MODELS)
     amounts = [arguments.seconds] if arguments.seconds else []
     amounts += [] if arguments.no_counts else [0]
-    book = Book(arguments.results)
+    kept = report.Kept(arguments.results)
     with build.workspace() as name:
         place = Place.make(Path(name))
         for model in models:
             for system in arguments.system or SYSTEMS:
                 for amount in amounts:
-                    book.gather(place, model, system, arguments.row or ROWS, amount)
+                    gather(place, kept, model, system, arguments.row or ROWS, amount)
     if arguments.json:
-        print(json.dumps(book.models, indent=2))
+        print(json.dumps(kept.found, indent=2))
         return
     for model in models:
-        found = book.models[model]
-        parts = (table("iops", "IOPS", found),
-                 table("all", "instructions per request", found), shares(model, found))
-        print(f"### {model}\n\n" + "\n".join(part for part in parts if part), flush=True)
+        print(f"### {model}\n\n{tables(model, kept.found.get(model, {}))}", flush=True)
 
 
 if __name__ == "__main__":

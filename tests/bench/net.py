@@ -315,8 +315,8 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--row", action="append", choices=STREAMS + PACKETS, help="only this one")
     parser.add_argument("--seconds", type=int, default=SECONDS, help="of each row; 0: no speeds")
     parser.add_argument("--no-counts", action="store_true", help="no instructions per packet")
-    parser.add_argument("--keep", type=Path, metavar="FILE",
-                        help="figures that are in FILE are not measured again, new ones go there")
+    parser.add_argument("--results", type=Path, metavar="FILE",
+                        help="keep figures there, and measure only what is not there yet")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     return parser
 
@@ -324,7 +324,7 @@ def options() -> argparse.ArgumentParser:
 def main() -> None:
     words = options().parse_args()
     packages.require("bench")
-    kept = report.Kept(words.keep)
+    kept = report.Kept(words.results)
     amounts = ([words.seconds] if words.seconds else []) + ([] if words.no_counts else [0])
     whole = True
     with build.workspace() as name:
