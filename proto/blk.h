@@ -29,6 +29,12 @@
  * out of distance breaks the connection: the server asks for a new session, the
  * driver waits for one.
  *
+ * Versions. Since version 2 each session has its own: the driver says in `speaks`, before
+ * it sets driver, up to which it goes, and for which incarnation that is said; the server
+ * writes the newest that both know to `version` before it asks. A driver of version 1 says
+ * nothing, so `speaks` is not of its incarnation; a server of version 1 always writes 1.
+ * The rest is the same in both.
+ *
  * Order. Requests may be carried out in any order. FLUSH makes everything durable
  * that was completed before it was asked. The server orders what must be ordered
  * by waiting.
@@ -38,7 +44,10 @@
 
 #include "ring.h"
 
-#define BLK_VERSION 1U
+#ifndef BLK_VERSION /* a build of an older program says which */
+#define BLK_VERSION 2U
+#endif
+#define BLK_OLDEST 1U
 
 #define BLK_PAGES        10U
 #define BLK_WORDS        2048U /* of the request ring */
@@ -109,12 +118,14 @@ struct blk_disk {
 	char name[24]; /* model or serial number, printable, NUL-terminated */
 };
 
+#define BLK_SPEAKS(version, driver) ((version) << 16 | ((driver)&0xffffU))
+
 /* Segment addresses are dma_map.address, or with this flag dma_map.machine. */
 #define BLK_PAGE_MACHINE 1U
 
 struct blk_page {
 	/* written by the server */
-	uint32_t version; /* BLK_VERSION */
+	uint32_t version; /* of the session that is wanted */
 	uint32_t wanted;
 	uint32_t pad0[14];
 	/* written by the driver */
@@ -123,7 +134,8 @@ struct blk_page {
 	uint32_t flags; /* BLK_PAGE_* */
 	uint32_t disk_count;
 	uint32_t errors; /* what it had to refuse or repair, counted */
-	uint32_t pad1[11];
+	uint32_t speaks; /* BLK_SPEAKS: newest version << 16 | low half of `driver` */
+	uint32_t pad1[10];
 	struct blk_disk disk[BLK_MAX_DISKS];
 	struct ring_header request, completion;
 	uint8_t pad2[4096 - 128 - BLK_MAX_DISKS * 64 - 256];

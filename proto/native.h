@@ -74,6 +74,9 @@ struct native_connection {
 #define NATIVE_SERVER 1U
 #define NATIVE_CLIENT 2U
 
+/* It is only tried: it answers on its control page, and does none of its work. */
+#define NATIVE_START_CANARY 1U
+
 #define NATIVE_START_MAGIC 0x5452415453525354ULL /* "TSRSTART" */
 
 struct native_start {
@@ -91,7 +94,7 @@ struct native_start {
 		system_size; /* root only: virtual address of the system description */
 	uint32_t cap_count, connection_count;
 	uint32_t boot_modules; /* root only: entries in modules[] */
-	uint32_t pad;
+	uint32_t flags;        /* NATIVE_START_* */
 	char arguments[256];
 	struct native_cap caps[NATIVE_MAX_CAPS];
 	struct native_connection connections[NATIVE_MAX_CONNECTIONS];

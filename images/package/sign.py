@@ -29,7 +29,7 @@ def public_key(path: Path) -> bytes:
         raise KeyFailure(f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
         text = ""
-    found = re.search(r"-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----", text)
+    found = re.search(r"-{5}BEGIN PUBLIC KEY-{5}([A-Za-z0-9+/=\s]+)-{5}END PUBLIC KEY-{5}", text)
     try:
         data = base64.b64decode(found[1]) if found else b""
     except ValueError:

@@ -4,7 +4,7 @@
 #include "libs/blk/driver.h"
 #include "libs/rt/package.h"
 
-PACKAGE_CLIENT(SYSTEM_CONN_DISK, BLK_VERSION, BLK_VERSION);
+PACKAGE_CLIENT(SYSTEM_CONN_DISK, BLK_OLDEST, BLK_VERSION);
 
 int blk_driver_attach(struct blk_driver *driver, unsigned n, const struct blk_driver_ops *ops,
 		      void *device) {

@@ -4,7 +4,7 @@
 #include "libs/blk/server.h"
 #include "libs/rt/package.h"
 
-PACKAGE_SERVER(SYSTEM_CONN_DISK, BLK_VERSION, BLK_VERSION);
+PACKAGE_SERVER(SYSTEM_CONN_DISK, BLK_OLDEST, BLK_VERSION);
 
 int blk_server_attach(struct blk_server *server, const struct native_connection *connection,
 		      const struct blk_server_ops *ops, void *context) {

@@ -84,8 +84,10 @@ static void break_session(struct blk_driver *driver) {
 
 /* A session that a live server asks of this incarnation. */
 static bool is_ours(const struct blk_driver *driver, uint32_t wanted) {
+	uint32_t version = load(&driver->page->version);
+
 	return wanted >> 16 == (driver->incarnation & 0xffff) && (wanted & 0xffff) &&
-	       load(&driver->page->version) == BLK_VERSION;
+	       version >= BLK_OLDEST && version <= BLK_VERSION;
 }
 
 static void finish_session(struct blk_driver *driver) {
@@ -333,5 +335,6 @@ void blk_driver_start(struct blk_driver *driver, void *pages, uint32_t port, uin
 	store(&driver->page->driver, 0);
 	store(&driver->page->session, 0);
 	store(&driver->page->errors, 0);
+	if (BLK_VERSION > 1) store(&driver->page->speaks, BLK_SPEAKS(BLK_VERSION, incarnation));
 	event_handle(port, on_event, driver);
 }

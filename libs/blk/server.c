@@ -97,9 +97,18 @@ static void come_up(struct blk_server *server) {
 	server->ops->up(server->context);
 }
 
+/* The newest version that this driver knows as well. */
+static uint32_t common_version(const struct blk_server *server, uint32_t driver) {
+	uint32_t speaks = load(&server->page->speaks);
+
+	if (speaks != BLK_SPEAKS(speaks >> 16, driver)) return BLK_OLDEST;
+	return MAX(MIN(speaks >> 16, BLK_VERSION), BLK_OLDEST);
+}
+
 static void ask(struct blk_server *server, uint32_t driver) {
 	uint32_t n = (server->wanted + 1) & 0xffff;
 
+	store(&server->page->version, common_version(server, driver));
 	server->wanted = driver << 16 | (n ? n : 1);
 	server->driver = driver;
 	server->state = BLK_SERVER_ASKED;

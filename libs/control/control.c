@@ -24,10 +24,14 @@ void control_scan(void) {
 }
 
 static void control_event(void *context) {
+	uint32_t asked = __atomic_load_n(&page->beat_asked, __ATOMIC_RELAXED);
+
 	(void)context;
 	/* The loop turns: that is what root asks. */
-	__atomic_store_n(&page->beat, __atomic_load_n(&page->beat_asked, __ATOMIC_RELAXED),
-			 __ATOMIC_RELAXED);
+	if (asked != page->beat) {
+		__atomic_store_n(&page->beat, asked, __ATOMIC_RELEASE);
+		event_send(control_port);
+	}
 	control_scan();
 	if (kick_handler) kick_handler();
 }

@@ -31,6 +31,13 @@ struct lifeboat {
  * 0; -ENOENT: root lends none; -ENOSPC: it is smaller than that; or as grant_map().
  */
 MUST_CHECK int lifeboat_open(struct lifeboat *boat, uint32_t layout, uint32_t size);
+/*
+ * For a program that can work in several layouts of the same size: what is there is taken
+ * over if it is of one of them, and stays in that (laid_out.layout), so that whoever was
+ * here before can come back. What is begun anew is of the newest.
+ */
+MUST_CHECK int lifeboat_open_any(struct lifeboat *boat, uint32_t oldest, uint32_t newest,
+				 uint32_t size);
 /* The same on memory that is mapped already. -ENOSPC as above. */
 MUST_CHECK int lifeboat_take(struct lifeboat *boat, void *memory, uint64_t available,
 			     const char *owner, uint32_t layout, uint32_t size);

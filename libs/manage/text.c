@@ -21,10 +21,10 @@ static const struct {
 	const char *word;
 	uint32_t op;
 } verbs[] = {
-	{"start", MANAGE_START},     {"stop", MANAGE_SHUTDOWN}, {"reboot", MANAGE_REBOOT},
-	{"destroy", MANAGE_DESTROY}, {"pause", MANAGE_PAUSE},   {"unpause", MANAGE_UNPAUSE},
-	{"restart", MANAGE_RESTART}, {"kill", MANAGE_KILL},     {"clear", MANAGE_CLEAR},
-	{"why", MANAGE_WHY},
+	{"start", MANAGE_START},     {"stop", MANAGE_SHUTDOWN},     {"reboot", MANAGE_REBOOT},
+	{"destroy", MANAGE_DESTROY}, {"pause", MANAGE_PAUSE},       {"unpause", MANAGE_UNPAUSE},
+	{"restart", MANAGE_RESTART}, {"kill", MANAGE_KILL},         {"clear", MANAGE_CLEAR},
+	{"why", MANAGE_WHY},         {"rollback", MANAGE_ROLLBACK}, {"upgrade", MANAGE_UPGRADE},
 };
 
 static void next(void);
@@ -160,6 +160,19 @@ static bool is_word(const char *line, const char *word) {
 	       (line[length] == ' ' || !line[length]);
 }
 
+/* "NAME VALUE", or only a name. */
+static void take_operands(struct manage_request *request, const char *line) {
+	static char name[MANAGE_COMMAND];
+	const char *from = operand(line), *value = operand(from);
+	size_t length = 0;
+
+	while (from[length] && from[length] != ' ') length++;
+	memcpy(name, from, length);
+	name[length] = '\0';
+	request->name = name;
+	request->value = *value ? value : NULL;
+}
+
 static bool begin(const char *line) {
 	struct manage_request request = {.op = MANAGE_LIST};
 
@@ -172,14 +185,14 @@ static bool begin(const char *line) {
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
 		if (!is_word(line, verbs[i].word)) continue;
 		request.op = verbs[i].op;
-		request.name = operand(line);
+		take_operands(&request, line);
 		if (manage_send(&request, request.op == MANAGE_WHY ? on_story : on_done))
 			return true;
 		print("%s: that is no name\n", request.name);
 		return false;
 	}
 	print("commands: ps, and of a domain: start stop reboot destroy pause unpause restart kill "
-	      "clear why\n");
+	      "clear why rollback; upgrade NAME PROGRAM\n");
 	return false;
 }
 

@@ -5,6 +5,8 @@
  * believe; it is checked all the same, because a wrong one is a bug that should
  * say so.
  */
+#include "libs/control/control.h"
+#include "libs/event/event.h"
 #include "libs/log/log.h"
 #include "libs/rt/hypercall.h"
 #include "libs/rt/package.h"
@@ -27,6 +29,10 @@ void rt_start(const struct native_start *start) {
 		rt_shutdown(SHUTDOWN_crash);
 	log_init(rt_capability(CAP_CONSOLE, 0));
 	window_init(start->window_first, start->window_end);
+	if (start->flags & NATIVE_START_CANARY) {
+		control_init(NULL, NULL);
+		event_loop();
+	}
 	native_main();
 	rt_shutdown(SHUTDOWN_poweroff);
 }

@@ -17,6 +17,7 @@
 #include "program.h"
 #include "proto/xen/xen.h"
 #include "space.h"
+#include "upgrade.h"
 
 #define ENTRIES     512U
 #define TABLE_FLAGS (XEN_PTE_PRESENT | XEN_PTE_RW | XEN_PTE_USER | XEN_PTE_ACCESSED | XEN_PTE_DIRTY)
@@ -135,6 +136,7 @@ static const char *make_start(struct native *n) {
 		.window_first = pfn_address(n->pages + 1),
 		.window_end = pfn_address(n->pages + 1 + n->window_pages),
 		.shared_info = pfn_address(n->pages),
+		.flags = domain == canary_domain() ? NATIVE_START_CANARY : 0,
 	};
 	rt_strcopy(start->name, domain->name, sizeof(start->name));
 	if (!rt_strcopy(start->arguments, description_string(&description, domain->d->cmdline),

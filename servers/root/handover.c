@@ -13,6 +13,7 @@
 #include "memory.h"
 #include "proto/xen/grant.h"
 #include "proto/xen/xen.h"
+#include "upgrade.h"
 
 #define FIRST_DOMAIN_SLOT 64U /* in a policy's table: capabilities to all domains */
 
@@ -166,8 +167,10 @@ void handover_pages(struct native_start *start, uint32_t protocol, const char *n
 
 /* A policy may place every domain; they lie apart from what the start page lists. */
 static bool give_policy(struct domain *domain) {
-	if (domain->d->cap_slots < FIRST_DOMAIN_SLOT + description.domain_count) return false;
-	for (uint32_t i = 0; i < description.domain_count; i++)
+	uint32_t count = description.domain_count + (canary_domain() != NULL);
+
+	if (domain->d->cap_slots < FIRST_DOMAIN_SLOT + count) return false;
+	for (uint32_t i = 0; i < count; i++)
 		if (cap_domain_cap(domain->slot, domains[i].slot, FIRST_DOMAIN_SLOT + i,
 				   RIGHT_SCHED | RIGHT_INSPECT))
 			return false;

@@ -14,7 +14,7 @@
 
 struct description description;
 const struct boot_info *boot_info;
-struct domain domains[SYSTEM_MAX_DOMAINS];
+struct domain domains[SYSTEM_MAX_DOMAINS + 1];
 
 const struct boot_module *module_find(const char *name) {
 	for (uint32_t i = 0; i < boot_info->modules && name[0]; i++)

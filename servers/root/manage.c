@@ -10,6 +10,7 @@
 #include "libs/ring/ring.h"
 #include "libs/rt/time.h"
 #include "pages.h"
+#include "upgrade.h"
 
 struct client {
 	struct manage_page *page;
@@ -46,6 +47,11 @@ static const struct request {
 	{MANAGE_KILL, MANAGE_F_LIFE, NAME, manage_kill},
 	{MANAGE_CLEAR, MANAGE_F_LIFE, NAME, manage_clear},
 	{MANAGE_SET, MANAGE_F_SET, NAME, manage_set},
+	{MANAGE_UPLOAD_BEGIN, MANAGE_F_UPGRADE, NO_NAME, manage_upload_begin},
+	{MANAGE_UPLOAD_DATA, MANAGE_F_UPGRADE, NO_NAME, manage_upload_data},
+	{MANAGE_UPGRADE, MANAGE_F_UPGRADE, NAME, manage_upgrade},
+	{MANAGE_ROLLBACK, MANAGE_F_UPGRADE, NAME, manage_rollback},
+	{MANAGE_SCHED, MANAGE_F_UPGRADE, NAME, manage_sched},
 };
 
 static const char *right_word(uint32_t right) {
@@ -96,7 +102,7 @@ static uint32_t execute(const struct client *client, struct manage_call *call) {
 					     call->name);
 		call->line = call->domain->d->line;
 	}
-	if (request->right != MANAGE_F_SEE)
+	if (request->right != MANAGE_F_SEE && request->op != MANAGE_UPLOAD_DATA)
 		log_print("%s: request %u, %s", client->domain->name, call->op, call->name);
 	return request->run(call);
 }
@@ -160,6 +166,7 @@ uint32_t manage_state(const struct domain *domain) {
 	};
 
 	if (domain->stage == STAGE_RUNNING && domain->paused) return MANAGE_STATE_PAUSED;
+	if (domain->stage == STAGE_RUNNING && upgrade_on_trial(domain)) return MANAGE_STATE_TRIAL;
 	return states[domain->stage];
 }
 

@@ -51,6 +51,12 @@ uint32_t manage_unpause(struct manage_call *call);
 uint32_t manage_restart(struct manage_call *call);
 uint32_t manage_kill(struct manage_call *call);
 uint32_t manage_clear(struct manage_call *call);
+/* manage_upgrade.c */
+uint32_t manage_upload_begin(struct manage_call *call);
+uint32_t manage_upload_data(struct manage_call *call);
+uint32_t manage_upgrade(struct manage_call *call);
+uint32_t manage_rollback(struct manage_call *call);
+uint32_t manage_sched(struct manage_call *call);
 /* manage_set.c */
 uint32_t manage_set(struct manage_call *call);
 

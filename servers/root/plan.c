@@ -9,6 +9,7 @@
 #include "libs/log/log.h"
 #include "libs/rt/time.h"
 #include "root.h"
+#include "upgrade.h"
 
 #define FIRST_DOMAIN_SLOT 64U /* as wiring.c gives them to a policy */
 #define DEFAULT_SLICE_US  10000U
@@ -24,11 +25,11 @@ static struct domain *policy(void) {
 static uint32_t running(uint16_t *order) {
 	uint32_t count = 0;
 
-	for (uint32_t i = 1; i < description.domain_count; i++) {
-		uint32_t priority = description.domains[i].priority, at = count;
+	for (uint32_t i = 1; i < description.domain_count + (canary_domain() != NULL); i++) {
+		uint32_t priority = domains[i].d->priority, at = count;
 
 		if (domains[i].stage != STAGE_RUNNING) continue;
-		for (; at && description.domains[order[at - 1]].priority > priority; at--)
+		for (; at && domains[order[at - 1]].d->priority > priority; at--)
 			order[at] = order[at - 1];
 		order[at] = (uint16_t)i;
 		count++;
@@ -102,7 +103,7 @@ void plan_start(void) {
 }
 
 static void update(void *context) {
-	static uint16_t order[SYSTEM_MAX_DOMAINS];
+	static uint16_t order[SYSTEM_MAX_DOMAINS + 1];
 	uint32_t count = running(order);
 	struct domain *to = policy();
 

@@ -11,6 +11,7 @@
  *     builder.c      memory of a new domain: take, fill, give away
  *     build_native.c, build_guest.c   what is filled in
  *     program.c      the programs that native domains run
+ *     upgrade.c, fit.c, canary.c     another program for a domain that runs
  *     pages.c        pages of root's own that domains share
  *     wiring.c       objects, channels, control pages
  *     handover.c     the capabilities and the start page that a domain finds
@@ -71,6 +72,7 @@ struct domain {
 	struct control_page *control;
 	uint64_t control_mfn;
 	uint32_t control_pages, control_ref, control_port;
+	uint64_t lifeboat_mfn;
 	uint32_t lifeboat_ref, config_ref, config_size;
 	struct device *device;    /* devices.c; NULL = none */
 	struct program *program;  /* what it runs; NULL: not started yet. Held */
@@ -108,7 +110,7 @@ struct link {
 
 extern struct description description;
 extern const struct boot_info *boot_info;
-extern struct domain domains[SYSTEM_MAX_DOMAINS];
+extern struct domain domains[SYSTEM_MAX_DOMAINS + 1]; /* the last one in use: the canary */
 extern struct link links[SYSTEM_MAX_CONNECTIONS];
 extern struct pci_bus *bus_page; /* NULL: no domain serves the bus */
 

@@ -30,6 +30,7 @@
 #include "proto/xen/xen.h"
 #include "root.h"
 #include "story.h"
+#include "upgrade.h"
 
 #define START_PATIENCE   MILLISECONDS(10000)
 #define RELEASE_PATIENCE MILLISECONDS(3000)
@@ -82,6 +83,7 @@ static void run(struct domain *domain) {
 	domain->started = time_now();
 	if (cap_domain_unpause(domain->slot)) log_print("%s: cannot be started", domain->name);
 	plan_update();
+	upgrade_started(domain);
 	if (domain->incarnation) log_print("%s%s: started again", kind_word(domain), domain->name);
 }
 
@@ -100,7 +102,9 @@ static bool build(struct domain *domain) {
 		undo_build(domain);
 		enter(domain, STAGE_IDLE);
 		domain->end = END_BUILD;
-		return false;
+		if (!upgrade_ended(domain, why)) return false;
+		supervise_start_again(domain);
+		return domain->stage == STAGE_RUNNING;
 	}
 	if (is_native(domain)) {
 		domain->control->plan_done = 0;
@@ -338,7 +342,14 @@ static void end(struct domain *domain, enum domain_end how, const char *why) {
 					     : d->on_crash;
 
 	domain->end = (uint8_t)how;
-	if (how == END_CRASH) tell_crash(domain, why);
+	if (how == END_CRASH && !upgrade_ended(domain, why)) {
+		tell_crash(domain, why);
+	} else if (how == END_CRASH) {
+		/* Back to its old program, at once and outside of its budget. */
+		how = END_REBOOT;
+		action = SYSTEM_ON_RESTART;
+		domain->end = END_REBOOT;
+	}
 	log_print("%s%s: %s%s", kind_word(domain), domain->name,
 		  how == END_POWEROFF ? "poweroff"
 		  : how == END_REBOOT ? "reboot"
@@ -392,6 +403,7 @@ static void inspect(struct domain *domain) {
 static void state_changed(void *context) {
 	(void)context;
 	for (uint32_t i = 1; i < description.domain_count; i++) inspect(&domains[i]);
+	upgrade_look(canary_domain());
 	devices_check_faults();
 }
 

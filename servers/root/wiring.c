@@ -16,6 +16,7 @@
 #include "pages.h"
 #include "proto/xen/xen.h"
 #include "root.h"
+#include "upgrade.h"
 
 #define FIRST_CONTROL_PORT 16U /* root's own ports below: VIRQs */
 
@@ -62,11 +63,12 @@ static uint32_t control_page_count(const struct domain *domain) {
 	if (!(domain->d->flags & SYSTEM_DOMAIN_F_POLICY)) return 1;
 	for (uint32_t i = 0; i < description.domain_count; i++)
 		vcpus += description.domains[i].vcpus;
+	vcpus += canary_domain() != NULL;
 	return 1 + (uint32_t)DIV_UP(vcpus, CONTROL_VCPUS_PER_PAGE);
 }
 
 static void control_event(void *context) {
-	(void)context;
+	upgrade_look(context);
 	supervise_check_exit();
 }
 
@@ -116,9 +118,9 @@ static void make_link(uint32_t index) {
 static void make_lifeboat(struct domain *domain) {
 	uint32_t pages = domain->d->lifeboat_pages;
 
-	if (pages)
-		domain->lifeboat_ref =
-			pages_grant(domain->d->domid, pages_take(pages), pages, false);
+	if (!pages) return;
+	domain->lifeboat_mfn = pages_take(pages);
+	domain->lifeboat_ref = pages_grant(domain->d->domid, domain->lifeboat_mfn, pages, false);
 }
 
 /* A copy: the domain sees its own part of the description and nothing else. */
@@ -138,7 +140,7 @@ static void make_config(const struct system_blob *blob) {
 }
 
 static uint32_t count_grants(void) {
-	uint32_t grants = description.device_count;
+	uint32_t grants = description.device_count + 1; /* 1: the canary's control page */
 
 	for (uint32_t i = 1; i < description.domain_count; i++)
 		if (is_native(&domains[i]))
@@ -151,8 +153,11 @@ static uint32_t count_grants(void) {
 }
 
 void wiring_init(void) {
+	struct domain *canary;
 	uint32_t natives = 0;
 
+	canary_describe();
+	canary = canary_domain();
 	for (uint32_t i = 1; i < description.domain_count; i++) {
 		struct domain *domain = &domains[i];
 		uint64_t begin = time_now();
@@ -166,6 +171,13 @@ void wiring_init(void) {
 	}
 	domains[0].control_port = last_port = FIRST_CONTROL_PORT + natives;
 	pages_init(count_grants());
+	if (canary) {
+		const char *why = create(canary);
+
+		if (why) rt_panic("the canary cannot be created: %s", why);
+		canary->control_port = ++last_port;
+		make_control(canary);
+	}
 	for (uint32_t i = 1; i < description.domain_count; i++) {
 		if (!is_native(&domains[i])) continue;
 		make_control(&domains[i]);

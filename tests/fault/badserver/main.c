@@ -20,7 +20,7 @@
 #include "proto/system.h"
 #include "proto/xen/xen.h"
 
-PACKAGE_SERVER(SYSTEM_CONN_DISK, BLK_VERSION, BLK_VERSION);
+PACKAGE_SERVER(SYSTEM_CONN_DISK, BLK_OLDEST, BLK_VERSION);
 
 #define ROUNDS 3000U
 #define WILD   4U
