@@ -108,6 +108,7 @@ struct system_domain {
 #define SYSTEM_RES_MMIO    3U /* first = machine address, count = bytes, whole pages */
 #define SYSTEM_RES_LOG     4U /* the core's log: flags = rights on the Console object */
 #define SYSTEM_RES_CPU     5U /* CPUs, as many as there are: may commit plans for them */
+#define SYSTEM_RES_TRACE   6U /* the core's traces: what is recorded, and the buffers, to read */
 
 struct system_resource {
 	uint32_t domain; /* index */
@@ -197,6 +198,12 @@ struct system_blob {
 /* A guest's own ports of the two rings that it is born with. */
 #define SYSTEM_GUEST_STORE_PORT   1U
 #define SYSTEM_GUEST_CONSOLE_PORT 2U
+
+/*
+ * Made by root for a domain with SYSTEM_RES_TRACE, behind CONFIG, LIFEBOAT and PCI: the
+ * buffers of all CPUs, one behind the other, read-only (proto/trace.h). flags: how many.
+ */
+#define SYSTEM_CONN_TRACE 15U
 
 struct system_connection {
 	uint32_t name;           /* string, unique per domain on both sides */

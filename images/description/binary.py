@@ -26,7 +26,7 @@ DOMAIN_F_AUTOSTART, DOMAIN_F_POLICY = 1, 2
 # Pages of native rings: proto/serial.h, manage.h, blk.h, pci.h, net.h, netctl.h.
 RING_PAGES = {"serial": 1, "control": 17, "xenbus": 1, "disk": 10, "pci": 8, "net": 10, "netctl": 33}
 XENBUS_VBD, XENBUS_VIF = 1, 2
-RES_IOPORTS, RES_IRQ, RES_MMIO, RES_LOG, RES_CPU = range(1, 6)
+RES_IOPORTS, RES_IRQ, RES_MMIO, RES_LOG, RES_CPU, RES_TRACE = range(1, 7)
 
 
 @dataclass
@@ -155,6 +155,8 @@ def _resources(native: Entry, index: int, cpus: int) -> list[bytes]:
         add(RES_LOG, 0, 0, "log", LOG_RIGHTS[native["log"]])
     if cpus:
         add(RES_CPU, 0, cpus, "policy")
+    if native["trace"]:
+        add(RES_TRACE, 0, 0, "trace")
     return found
 
 

@@ -30,6 +30,7 @@ PORTS_OF_SERVED_GUEST = 64  # its devices have ports for each of their queues
 HANDLES_OF_SERVED_GUEST = 256  # and pages of rings
 HANDLES_OF_NETCTL = 33
 HANDLES_OF_CONTROL = 17
+HANDLES_OF_TRACE = 256  # libs/trace/trace.h
 MAX_CONTROLS = 16
 HANDLES_OF_RULES = 128  # pages of a configuration with rules
 DEFAULT_PAGES = (1 << 20) // PAGE  # of a native domain, unless its program needs more
@@ -317,7 +318,7 @@ def _capabilities(native: Entry, system: System) -> int:
         devices += 1  # all device memory
     ends = _ends(native, system) + len(_served_drivers(native, system))
     policy = native.name == system.settings["policy"]
-    return ends + devices + 1 + (system.settings["cpus"] if policy else 0)
+    return ends + devices + 1 + native["trace"] + (system.settings["cpus"] if policy else 0)
 
 
 def _served_drivers(native: Entry, system: System) -> list[str]:
@@ -337,7 +338,8 @@ def _check_native(
         if package is not None:
             packages[native.name] = package
     _fill(native, memory=DEFAULT_PAGES)
-    ends, wanted = _ends(native, system), _capabilities(native, system)
+    ends = _ends(native, system) + native["trace"]  # root makes that one, too
+    wanted = _capabilities(native, system)
     if ends > NATIVE_MAX_CONNECTIONS:
         native.wrong(report, "", f"{ends} connections to it", f"at most {NATIVE_MAX_CONNECTIONS}")
     if wanted > NATIVE_MAX_CAPS:
@@ -351,7 +353,7 @@ def _check_native(
     handles = 64 + 16 * ends + native["lifeboat"] + HANDLES_OF_SERVED_GUEST * guests
     controls = sum(found[0] == "control" and found[2] == native.name
                    for found in system.joined())
-    handles += HANDLES_OF_CONTROL * controls
+    handles += HANDLES_OF_CONTROL * controls + (HANDLES_OF_TRACE if native["trace"] else 0)
     handles += HANDLES_OF_NETCTL * watched + (HANDLES_OF_RULES if "vif" in native["serves"] else 0)
     _fill(native, cap_slots=-(-(64 + 2 * wanted) // 16) * 16, grant_frames=1,
           event_ports=min(4096, -(-ports // 64) * 64), map_handles=handles)

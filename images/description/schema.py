@@ -206,6 +206,7 @@ NATIVE_KEYS = {
     "lifeboat": Key(values.pages(4 << 10, 16 << 20), 0),
     "log": Key(values.choice(*LOG_RIGHTS), "write"),
     "heartbeat": Key(values.milliseconds(0, 86400000), 10000),
+    "trace": Key(values.boolean, False),
     **_common(100, ("stop", "restart", "restart")),
 }
 

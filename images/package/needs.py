@@ -39,7 +39,7 @@ def _given(native: Entry, system: System) -> set[tuple[int, int, int]]:
             given.add((dom.CONNECTION, PROTOCOLS[protocol], dom.CLIENT))
     capabilities = {4: native["irqs"] or native["device"], 5: native["ports"],
                     6: native["mmio"] or native["device"] or "pci" in native["serves"],
-                    7: native["device"], 9: native["log"] != "none",
+                    7: native["device"], 8: native["trace"], 9: native["log"] != "none",
                     3: native.name == system.settings["policy"], 2: True}
     given |= {(dom.CAPABILITY, what, 0) for what, there in capabilities.items() if there}
     if native["device"]:

@@ -68,7 +68,7 @@ static int map(struct grant_mapping *mapping, uint16_t domid, const uint32_t *re
 }
 
 /* Many pages, as of a lifeboat: in batches. */
-int grant_map_for_life(void **at, uint16_t domid, uint32_t ref, uint32_t pages) {
+static int map_for_life(void **at, uint16_t domid, uint32_t ref, uint32_t pages, uint32_t flags) {
 	struct gnttab_map_grant_ref ops[BATCH];
 	uint8_t *first = window_take(pages);
 	int error = 0;
@@ -81,7 +81,7 @@ int grant_map_for_life(void **at, uint16_t domid, uint32_t ref, uint32_t pages) 
 		for (uint32_t i = 0; i < count; i++)
 			ops[i] = (struct gnttab_map_grant_ref){
 				.host_addr = (uintptr_t)first + (done + i) * PAGE_SIZE,
-				.flags = GNTMAP_host_map,
+				.flags = GNTMAP_host_map | flags,
 				.ref = ref + done + i,
 				.dom = domid,
 			};
@@ -90,6 +90,14 @@ int grant_map_for_life(void **at, uint16_t domid, uint32_t ref, uint32_t pages) 
 		for (uint32_t i = 0; i < count && !error; i++) error = status_errno(ops[i].status);
 	}
 	return error;
+}
+
+int grant_map_for_life(void **at, uint16_t domid, uint32_t ref, uint32_t pages) {
+	return map_for_life(at, domid, ref, pages, 0);
+}
+
+int grant_map_for_life_readonly(void **at, uint16_t domid, uint32_t ref, uint32_t pages) {
+	return map_for_life(at, domid, ref, pages, GNTMAP_readonly);
 }
 
 int grant_map(struct grant_mapping *mapping, uint16_t domid, uint32_t ref, uint32_t pages) {

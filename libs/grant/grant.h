@@ -31,6 +31,7 @@ MUST_CHECK int grant_map_refs(struct grant_mapping *mapping, uint16_t domid, con
  * long as the domain lives: what was mapped before one was refused stays mapped.
  */
 MUST_CHECK int grant_map_for_life(void **at, uint16_t domid, uint32_t ref, uint32_t pages);
+MUST_CHECK int grant_map_for_life_readonly(void **at, uint16_t domid, uint32_t ref, uint32_t pages);
 /* Unmaps, if anything is mapped. */
 void grant_unmap(struct grant_mapping *mapping);
 

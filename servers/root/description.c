@@ -168,6 +168,7 @@ static const char *check_resource(const struct description *d, uint32_t index) {
 							      : NULL;
 	case SYSTEM_RES_CPU:
 		return r->first >= MAX_CPU || r->count > MAX_CPU ? "a CPU is impossible" : NULL;
+	case SYSTEM_RES_TRACE: return NULL;
 	default: return "a resource's kind is unknown";
 	}
 	for (uint32_t i = 0; i < index; i++)

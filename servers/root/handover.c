@@ -13,6 +13,7 @@
 #include "memory.h"
 #include "proto/xen/grant.h"
 #include "proto/xen/xen.h"
+#include "trace.h"
 #include "upgrade.h"
 
 #define FIRST_DOMAIN_SLOT 64U /* in a policy's table: capabilities to all domains */
@@ -27,6 +28,7 @@ static uint32_t resource_source(uint32_t index) {
 
 	switch (r->kind) {
 	case SYSTEM_RES_LOG: return boot_info->console_slot;
+	case SYSTEM_RES_TRACE: return boot_info->trace_slot;
 	case SYSTEM_RES_IOPORTS: from = boot_info->ioports_slot; break;
 	case SYSTEM_RES_IRQ: from = boot_info->irq_slot; break;
 	default: from = boot_info->mmio_slot; break;
@@ -52,6 +54,7 @@ static const struct {
 	[SYSTEM_RES_IRQ] = {CAP_IRQ, RIGHT_USE},
 	[SYSTEM_RES_MMIO] = {CAP_MMIO, RIGHT_USE},
 	[SYSTEM_RES_LOG] = {CAP_CONSOLE, 0},
+	[SYSTEM_RES_TRACE] = {CAP_TRACE, RIGHT_READ | RIGHT_WRITE},
 };
 
 uint32_t handover_cap(struct domain *domain, struct native_start *start, uint32_t from,
@@ -200,6 +203,7 @@ const char *handover_native(struct domain *domain, struct native_start *start) {
 		handover_pages(start, SYSTEM_CONN_LIFEBOAT, "lifeboat", domain->lifeboat_ref,
 			       domain->d->lifeboat_pages, 0);
 	devices_give_page(domain, start);
+	trace_give(domain, start);
 	if (domain->d->flags & SYSTEM_DOMAIN_F_POLICY && !give_policy(domain))
 		return "its capability table is too small for a policy: 64 slots and one per "
 		       "domain";

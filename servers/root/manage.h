@@ -59,5 +59,9 @@ uint32_t manage_rollback(struct manage_call *call);
 uint32_t manage_sched(struct manage_call *call);
 /* manage_set.c */
 uint32_t manage_set(struct manage_call *call);
+/* manage_inspect.c */
+uint32_t manage_caps(struct manage_call *call);
+uint32_t manage_trace_set(struct manage_call *call);
+uint32_t manage_trace_read(struct manage_call *call);
 
 #endif

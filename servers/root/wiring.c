@@ -16,6 +16,7 @@
 #include "pages.h"
 #include "proto/xen/xen.h"
 #include "root.h"
+#include "trace.h"
 #include "upgrade.h"
 
 #define FIRST_CONTROL_PORT 16U /* root's own ports below: VIRQs */
@@ -140,7 +141,7 @@ static void make_config(const struct system_blob *blob) {
 }
 
 static uint32_t count_grants(void) {
-	uint32_t grants = description.device_count + 1; /* 1: the canary's control page */
+	uint32_t grants = description.device_count + trace_grants() + 1; /* 1: the canary's page */
 
 	for (uint32_t i = 1; i < description.domain_count; i++)
 		if (is_native(&domains[i]))
@@ -183,6 +184,7 @@ void wiring_init(void) {
 		make_control(&domains[i]);
 		make_lifeboat(&domains[i]);
 	}
+	trace_init();
 	for (uint32_t i = 0; i < description.connection_count; i++) make_link(i);
 	for (uint32_t i = 0; i < description.blob_count; i++) make_config(&description.blobs[i]);
 }
