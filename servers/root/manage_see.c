@@ -5,6 +5,7 @@
 #include "libs/rt/time.h"
 #include "manage.h"
 #include "memory.h"
+#include "program.h"
 #include "story.h"
 
 uint32_t manage_system(struct manage_call *call) {
@@ -18,6 +19,7 @@ uint32_t manage_system(struct manage_call *call) {
 		.flags = devices_enforced() ? MANAGE_SYSTEM_IOMMU : 0,
 	};
 
+	if (description.key) system.flags |= MANAGE_SYSTEM_SIGNED;
 	if (boot_info->flags & BOOT_F_INTREMAP) system.flags |= MANAGE_SYSTEM_INTREMAP;
 	rt_strcopy(system.name, description_string(&description, description.header->name),
 		   sizeof(system.name));
@@ -56,6 +58,13 @@ static void describe(const struct domain *domain, struct manage_domain *to) {
 	};
 	rt_strcopy(to->name, domain->name, sizeof(to->name));
 	rt_strcopy(to->program, description_string(&description, d->module), sizeof(to->program));
+	if (domain->program) {
+		const struct package *package = &domain->program->package;
+
+		memcpy(to->program, package->name, sizeof(to->program));
+		memcpy(to->version, package->release, sizeof(to->version));
+		memcpy(to->build_id, package->build_id, sizeof(to->build_id));
+	}
 	devices_text(domain, to->device, sizeof(to->device));
 	if (cap_domain_info(domain->slot, &info)) return;
 	to->pages = info.pages;
