@@ -111,7 +111,8 @@ def captured(more: str = "") -> Iterator[tuple[Session, Path]]:
         )
         text = capture.added(text, "this")
         if more:
-            text = text.replace("[domain.capture]\n", "[domain.capture]\n" + OFTEN)
+            for name in ("capture", "switch"):
+                text = text.replace(f"[domain.{name}]\n", f"[domain.{name}]\n{OFTEN}")
         with system(text, *capture.qemu_arguments(file)) as console:
             yield console, file
 
@@ -155,9 +156,9 @@ class Capture(unittest.TestCase):
         self.assertIn("10.7.0.1 > 10.7.0.2: ICMP echo request", said.stdout, said.stderr)
         self.assertIn("10.7.0.2 > 10.7.0.1: ICMP echo reply", said.stdout)
 
-    def test_deaths(self) -> None:
-        """Of the capturing domain: no byte is lost or doubled."""
-        killer = KILLER.format(victims="capture", kills=KILLS)
+    def dies(self, victim: str) -> None:
+        """The file is whole at the end, and goes on."""
+        killer = KILLER.format(victims=victim, kills=KILLS)
         with captured(killer) as (console, file):
             console.expect("^were sent$", TIMEOUT)
             assert console.log is not None
@@ -172,6 +173,13 @@ class Capture(unittest.TestCase):
             packets = self.wait_for(file, console, lambda found: len(found) > before)
         self.assertGreaterEqual(log.count("killer: kill "), KILLS, log[-3000:])
         self.assertGreater(len(packets), before, log[-3000:])
+
+    def test_deaths(self) -> None:
+        """Of the capturing domain: no byte is lost or doubled."""
+        self.dies("capture")
+
+    def test_deaths_of_the_switch(self) -> None:
+        self.dies("switch")
 
 
 if __name__ == "__main__":

@@ -269,6 +269,16 @@ static void test_extras(void) {
 	front_send(&front[0], bytes, 100, 1, 0, NULL);
 	serve();
 	CHECK(front[1].came == 1 && front[2].came == 2 && !front[1].errors);
+	bytes[5]++;
+	front_send(&front[0], bytes, 100, 1, 0, NULL);
+	serve();
+	CHECK(front[1].came == 1 && front[2].came == 3);
+	/* A successor does not know them, so it lets all through. */
+	rig_server();
+	serve();
+	front_send(&front[0], bytes, 100, 1, 0, NULL);
+	serve();
+	CHECK(front[1].came == 2 && front[2].came == 4);
 }
 
 static void expect_broken(void) {
