@@ -86,19 +86,18 @@ static void give(uint32_t to, struct frame *frame) {
 		uplink_give(port, frame);
 }
 
-static void say(uint32_t port, uint32_t direction, const struct packet *p,
+static void say(uint32_t port, uint32_t direction, const struct packet *packet,
 		const struct fw_verdict *verdict) {
 	static uint64_t next;
 	static const char *const what[] = {"?", "accepted", "dropped", "rejected"};
+	char text[FW_TEXT];
 
 	if (sw.now < next) return;
 	next = sw.now + SPEECH_NS;
-	log_print("%s %s: rule %u, %s: protocol %u, %u.%u.%u.%u:%u to %u.%u.%u.%u:%u, %u bytes",
-		  sw.port[port].name, direction == NETCTL_OUT ? "out" : "in", verdict->log_rule,
-		  verdict->action < ARRAY_SIZE(what) ? what[verdict->action] : "?", p->protocol,
-		  p->src.byte[0], p->src.byte[1], p->src.byte[2], p->src.byte[3], p->sport,
-		  p->dst.byte[0], p->dst.byte[1], p->dst.byte[2], p->dst.byte[3], p->dport,
-		  p->total);
+	fw_say(packet, text, sizeof(text));
+	log_print("%s %s: rule %u, %s: %s", sw.port[port].name,
+		  direction == NETCTL_OUT ? "out" : "in", verdict->log_rule,
+		  verdict->action < ARRAY_SIZE(what) ? what[verdict->action] : "?", text);
 }
 
 static void reject(const struct frame *frame, const struct packet *packet) {

@@ -137,6 +137,10 @@ void fw_judge(struct fw *fw, uint32_t port, uint32_t direction, uint32_t from,
 #define FW_ANSWER 1294U
 uint32_t fw_reject(const struct packet *packet, uint8_t answer[FW_ANSWER]);
 
+/* The packet in words: at most FW_TEXT bytes. */
+#define FW_TEXT 160U
+void fw_say(const struct packet *packet, char *to, uint32_t size);
+
 struct fw_error {
 	uint32_t rule, line; /* FW_NO_RULE: not about one rule */
 	const char *text;

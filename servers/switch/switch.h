@@ -14,6 +14,7 @@
  *   share.c    whose turn it is                pump.c     the order of one wake-up
  *   memory.c   what lies in the lifeboat       drop.c     names of reasons
  *   fw*.c      the firewall                    ctl.c      proto/netctl.h
+ *   say.c      packets in words                tap.c      what is captured
  *
  * Ports, queues and frames are static arrays and name each other by index. There is one
  * thread and no locks.
