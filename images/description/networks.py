@@ -13,6 +13,13 @@ from .schema import Entry, System
 MAX_NETWORKS, MAX_PORTS, MAX_UPLINKS, MAX_RULESETS, MAX_QUEUES = 16, 64, 4, 64, 4
 MAX_RULES_BYTES = 448 << 10  # SYSTEM_MAX_BLOB_SIZE, less what else the switch finds
 
+# What lies in the lifeboat: servers/switch/boat.h, fw_state.h, memory.c
+PAGE = 4096
+BOAT_DATA, BOAT_RECORDS = 64, 177664
+FW_BOAT, FW_RECORD, FW_SET, FW_LIVE, FW_STATE = 64, 2384, 64, 32, 112
+SET_BYTES = 16384  # of a rule set, at least
+LEAST_POOL = 384  # pages
+
 
 def check(system: System, folder: Path, report: Report) -> None:
     """Also fills in each network's server, each VIF's address and queues, and the rule sets."""
@@ -189,14 +196,47 @@ def _check_mirrors(system: System, report: Report) -> None:
                               f"a VIF or uplink of {network['server']}{suggestion(name, known)}")
 
 
+def least_lifeboat(vifs: int, ports: int, states: int, sets: list[bytes]) -> int:
+    """Pages that a switch's lifeboat has at least: its records, what the firewall remembers, and
+    a pool of packets."""
+    set_bytes = max([SET_BYTES] + [
+        _up(FW_SET + _up(len(data), 8) + FW_LIVE * rules.count(data), 64) for data in sets
+    ])
+    chains = 64
+    while chains < states:
+        chains *= 2
+    firewall = (FW_BOAT + ports * FW_RECORD + (1 + 2 * vifs) * set_bytes + chains * 4
+                + states * FW_STATE)
+    return _up(BOAT_DATA + BOAT_RECORDS + firewall, PAGE) // PAGE + LEAST_POOL
+
+
+def _up(number: int, unit: int) -> int:
+    return (number + unit - 1) // unit * unit
+
+
+def _check_lifeboat(server: Entry, networks: list[Entry], known: dict[str, Entry],
+                    files: set[str], system: System, report: Report) -> None:
+    if not server["lifeboat"]:
+        server.wrong(report, "", "no lifeboat", 'one such as "8M": its packets lie there')
+        return
+    vifs = sum(port in system.vifs for port in known.values())
+    states = sum(network["states"] for network in networks)
+    least = least_lifeboat(vifs, max(len(known), 1), states, [system.rules[f] for f in files])
+    if server["lifeboat"] < least:
+        server.wrong(
+            report, "lifeboat", f'"{server["lifeboat"] * PAGE >> 10}K"',
+            f'at least "{least * PAGE >> 10}K" for {vifs} VIFs, {states} connections and their '
+            "rules, and packets",
+        )
+
+
 def _check_counts(system: System, report: Report) -> None:
     for server in system.serving("vif"):
-        if not server["lifeboat"]:
-            server.wrong(report, "", "no lifeboat", 'one such as "8M": its packets lie there')
         networks = [entry for entry in system.networks if entry["server"] == server.name]
         known = ports(system, server.name)
         files = {path for vif in known.values() if vif in system.vifs and vif["rules"]
                  for path in (vif["rules"].out, vif["rules"].into) if path is not None}
+        _check_lifeboat(server, networks, known, files, system, report)
         counts = [
             ("networks", len(networks), MAX_NETWORKS),
             ("uplinks", sum(len(entry["uplink"]) for entry in networks), MAX_UPLINKS),

@@ -474,6 +474,11 @@ def compile_rules(text: str, name: str) -> bytes:
     return data
 
 
+def count(data: bytes) -> int:
+    """Rules of a compiled set; b"": it could not be compiled."""
+    return HEADER.unpack_from(data)[4] if data else 0
+
+
 def mirror_ports(data: bytes) -> list[str]:
     """The names of ports that a compiled rule set mirrors to; b"": it could not be compiled."""
     if not data:

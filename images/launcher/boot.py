@@ -20,7 +20,7 @@ from describe import program_finder
 from description import DescriptionError, compile_text, values
 from description.binary import Compiled
 
-from . import build, disks, launch, machine, minimal, nets, packages
+from . import build, capture, disks, launch, machine, minimal, nets, packages
 from .paths import Failure
 
 BAD_ARGUMENTS = 2
@@ -37,6 +37,7 @@ class Guest:
     vcpus: int
     disks: list[disks.Disk]
     nets: list[nets.Net]
+    captured: bool
 
 
 def _memory(word: str) -> str:
@@ -92,6 +93,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="[driver=MODEL,][mac=MAC,][mtu=N,][queues=N,][rules=FILE,][NETDEV]",
         help="a network of its own for eth0, eth1, ...; its card is virtio-net or e1000e, joined "
         "to NETDEV of QEMU (without an id; user if absent); without rules, everything passes")
+    add("--capture", type=Path, metavar="FILE",
+        help="write the packets of all networks here, as pcapng")
     add("--timeout", type=_positive, metavar="S", help="give up after this many seconds")
     add("--icount", action="store_true", help="virtual time: exactly one ns per instruction")
     add("--log", metavar="FILE", help="keep the log of the core and root here")
@@ -106,6 +109,8 @@ def _file(name: str, what: str) -> Path:
 
 
 def _check(arguments: argparse.Namespace) -> Guest:
+    if arguments.capture and not arguments.vif:
+        raise Failure("--capture: there is no --vif whose packets could be captured", BAD_ARGUMENTS)
     return Guest(
         _file(arguments.guest, "--guest"),
         _file(arguments.initrd, "--initrd") if arguments.initrd else None,
@@ -114,6 +119,7 @@ def _check(arguments: argparse.Namespace) -> Guest:
         arguments.vcpus,
         [disks.parse(word) for word in arguments.disk],
         [nets.parse(word) for word in arguments.vif],
+        arguments.capture is not None,
     )
 
 
@@ -127,9 +133,12 @@ def _describe(guest: Guest, built: Optional[Path]) -> Compiled:
         minimal.virtual("guest", guest.disks), minimal.vifs("guest", guest.nets),
         name="boot", raw="guest", disks=guest.disks, nets=guest.nets,
     )
+    name = "the system of ./tessera boot"
+    if guest.captured:
+        text = capture.added(text, name)
     try:
         finder = program_finder(built) if built else None
-        return compile_text(text, "the system of ./tessera boot", Path(), finder)
+        return compile_text(text, name, Path(), finder)
     except DescriptionError as error:
         raise Failure(str(error)) from error
 
@@ -152,7 +161,9 @@ def run(arguments: argparse.Namespace) -> int:
             cpus=arguments.cpus,
             icount=arguments.icount,
             extra=disks.qemu_arguments(guest.disks, arguments.iommu)
-            + nets.qemu_arguments(guest.nets, arguments.iommu) + arguments.qemu_arg,
+            + nets.qemu_arguments(guest.nets, arguments.iommu)
+            + (capture.qemu_arguments(arguments.capture) if arguments.capture else [])
+            + arguments.qemu_arg,
         )
         end = machine.run(parts, arguments.timeout)
     if end.reason:

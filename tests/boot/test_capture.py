@@ -15,7 +15,7 @@ from typing import Iterator
 from launcher import capture, minimal
 from launcher.nets import NO_CARD, Net
 from tests.boot.test_net import CLOUD, TIMEOUT, ramdisk, up, vif
-from tests.support import Session, system
+from tests.support import Session, boot, package, system
 
 SECTION, INTERFACE, PACKET = 0x0A0D0D0A, 1, 6
 COMMENT, NAME, FLAGS = 1, 2, 2
@@ -155,6 +155,25 @@ class Capture(unittest.TestCase):
         self.assertEqual({(p.port, p.direction) for p in spoofed(packets)}, {("left-0", IN)})
         self.assertIn("10.7.0.1 > 10.7.0.2: ICMP echo request", said.stdout, said.stderr)
         self.assertIn("10.7.0.2 > 10.7.0.1: ICMP echo reply", said.stdout)
+
+    def test_of_one_guest(self) -> None:
+        """./tessera boot --capture: questions that nobody answers."""
+        with tempfile.TemporaryDirectory(prefix="tessera.capture.") as name:
+            file = Path(name) / "packets.pcapng"
+            path = ramdisk(Path(name), {"ask": up(eth0="10.7.0.1") + "ping -c 3 10.7.0.9\n"})
+            result = boot(package(CLOUD), "--vif", "none", "--capture", str(file), initrd=path,
+                          cmdline="console=hvc0 quiet tessera.run=/bin/ask", timeout=TIMEOUT)
+            packets = read(file.read_bytes())
+        self.assertEqual(result.status, 0, str(result))
+        asked = [p for p in packets if p.data[12:14] == b"\x08\x06"]
+        self.assertTrue(asked, str(result))
+        self.assertEqual({(p.port, p.direction, p.data[38:42]) for p in asked},
+                         {("guest-0", IN, bytes((10, 7, 0, 9)))})
+
+    def test_without_a_network(self) -> None:
+        result = boot(package(CLOUD), "--capture", "nowhere")
+        self.assertEqual(result.status, 2, str(result))
+        self.assertIn("--capture: there is no --vif", result.errors)
 
     def dies(self, victim: str) -> None:
         """The file is whole at the end, and goes on."""

@@ -268,6 +268,28 @@ client = "switch2"
         for message in caught.exception.messages:
             self.assertRegex(message, r"^b\.rules:2: .*found ")
 
+    def test_lifeboat_is_as_large_as_the_switch_wants_it(self) -> None:
+        """The sizes here are those of its headers, and sums are those of memory.c and fw.c."""
+        sizes = {"boat": networks.BOAT_RECORDS, "fw_boat": networks.FW_BOAT,
+                 "fw_record": networks.FW_RECORD, "fw_set": networks.FW_SET,
+                 "fw_live": networks.FW_LIVE, "fw_state": networks.FW_STATE}
+        source = '#include "servers/switch/boat.h"\n#include "servers/switch/fw_state.h"\n'
+        source += "".join(f"_Static_assert(sizeof(struct {name}) == {size});\n"
+                          for name, size in sizes.items())
+        result = subprocess.run(
+            ["gcc", "-std=gnu2x", "-fsyntax-only", "-I", TOP, "-x", "c", "-"], input=source,
+            capture_output=True, text=True, check=False,
+        )
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(networks.BOAT_RECORDS % 64, 0)
+        # Two VIFs, a card, 4096 connections.
+        bytes_ = 64 + 177664 + 64 + 3 * 2384 + 5 * 16384 + 4096 * (4 + 112)
+        self.assertEqual(networks.least_lifeboat(2, 3, 4096, []), -(-bytes_ // 4096) + 384)
+        large = rules.compile_rules("".join(f"drop tcp dport {n}\n" for n in range(1, 513)), "x")
+        one = -(-(64 + len(large) + 512 * 32) // 64) * 64
+        bytes_ += 5 * (one - 16384)
+        self.assertEqual(networks.least_lifeboat(2, 3, 4096, [large]), -(-bytes_ // 4096) + 384)
+
     def test_layout_is_that_of_the_headers(self) -> None:
         sizes = {"switch_config": switchconfig.HEADER, "switch_network": switchconfig.NETWORK,
                  "switch_port": switchconfig.PORT, "switch_prefix": switchconfig.PREFIX,
