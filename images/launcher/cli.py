@@ -14,7 +14,7 @@ from control import systems, verbs, web
 from description.binary import Compiled
 
 from . import boot, build, capture, disks, dom, iso, launch, lines, machine, manual, nets, packages
-from . import rules
+from . import debug, reach, rules, trace
 from .paths import TOP, Failure, out_dir
 
 DEFAULT = TOP / "images" / "default.toml"
@@ -54,7 +54,8 @@ def _image(arguments: argparse.Namespace) -> Image:
     packages.require("build", "boot", "iso")
     built = build.system()
     captured = getattr(arguments, "capture", None) is not None
-    compiled = iso.compile_description(description, built, captured)
+    traced = trace.text(arguments.trace_points) if getattr(arguments, "trace", None) else ""
+    compiled = iso.compile_description(description, built, captured, traced)
     attached = disks.attached(compiled, description.stem, arguments.disk)
     cards = nets.attached(compiled, getattr(arguments, "net", []))
     iso.make(compiled, attached, output, built)
@@ -84,11 +85,14 @@ def _run(arguments: argparse.Namespace) -> int:
         + nets.qemu_arguments(image.cards, iommu)
         + lines.qemu_arguments(fits.lines, iommu)
         + (capture.qemu_arguments(arguments.capture) if arguments.capture else [])
+        + (trace.qemu_arguments(arguments.trace) if arguments.trace else [])
+        + (debug.qemu_arguments() if arguments.gdb else [])
         + arguments.qemu_arg,
     )
     with lines.brokers(fits.lines) as sockets:
         systems.announce(systems.Running(
-            os.getpid(), str(arguments.description), str(build.build_dir()), sockets))
+            os.getpid(), str(arguments.description), str(build.build_dir()), sockets,
+            str(debug.socket()) if arguments.gdb else ""))
         try:
             end = machine.run(parts, None)
         finally:
@@ -143,6 +147,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--iommu", action="store_true", help="even if the description does not say so")
     run.add_argument("--capture", type=Path, metavar="FILE",
                      help="write the packets that the switch sees here, as pcapng")
+    run.add_argument("--trace", type=Path, metavar="FILE",
+                     help="write the core's traces here, raw (see convert-trace)")
+    run.add_argument("--trace-points", nargs="+", default=["all"], metavar="POINT",
+                     help="record only these")
+    run.add_argument("--gdb", action="store_true", help="let ./tessera gdb look into it")
     run.add_argument("--qemu-arg", action="append", default=[], metavar="ARG")
     run.set_defaults(call=_run)
 
@@ -159,6 +168,9 @@ def _parser() -> argparse.ArgumentParser:
     guest.set_defaults(call=boot.run)
 
     rules.add_command(commands)
+    trace.add_command(commands)
+    debug.add_command(commands)
+    reach.add_command(commands)
     dom.add_commands(commands)
     verbs.add_commands(commands)
     web.add_command(commands)

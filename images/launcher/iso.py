@@ -59,12 +59,15 @@ def _step(command: list[str | Path], epoch: int) -> None:
         raise Failure(f"{command[0]} failed: {result.stderr.strip()}")
 
 
-def compile_description(path: Path, built: Path, captured: bool = False) -> Compiled:
-    """captured: with the domains that bring packets to a serial line."""
+def compile_description(
+    path: Path, built: Path, captured: bool = False, more: str = ""
+) -> Compiled:
+    """captured: with the domains that bring packets to a serial line. more: is added to it."""
     try:
         compiled = compile_file(path, program_finder(built))
-        if captured:
-            text = capture.added(path.read_text(encoding="utf-8"), str(path))
+        if captured or more:
+            text = path.read_text(encoding="utf-8")
+            text = (capture.added(text, str(path)) if captured else text) + more
             compiled = compile_text(text, str(path), path.parent, program_finder(built))
         return compiled
     except DescriptionError as error:
