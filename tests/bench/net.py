@@ -157,7 +157,7 @@ def _on_tessera(place: Place, run: Run) -> list[str]:
         minimal.guest(name, kernel=place.tree.kernel, initrd=place.guest,
                       memory=f"{GUEST_MIB}M",
                       cmdline=f'console=hvc0 quiet norandmaps tessera.run="{command}"')
-        + minimal.vif(name, net, addresses=[f"10.9.0.{digit}"])
+        + minimal.vif(name, net, addresses=[f"10.9.0.{digit}"], small_out=0)
         for digit, (name, command) in enumerate(commands.items(), 2)
     ]
     text = minimal.describe(*parts, raw="bench", nets=[net])
