@@ -148,12 +148,6 @@ static long set_periodic(struct vcpu *v, u64 argument) {
 	return 0;
 }
 
-static long stop_singleshot(struct vcpu *v) {
-	if (v != current_vcpu()) return -EINVAL;
-	timer_cancel(&v->singleshot);
-	return 0;
-}
-
 static long other_op(u64 command, struct vcpu *v, u64 argument) {
 	switch (command) {
 	case VCPUOP_initialise: return initialise(v, argument);
@@ -167,7 +161,10 @@ static long other_op(u64 command, struct vcpu *v, u64 argument) {
 		return register_area(v, &v->time_area, argument, sizeof(struct vcpu_time_info));
 	case VCPUOP_set_periodic_timer: return set_periodic(v, argument);
 	case VCPUOP_stop_periodic_timer: timer_cancel(&v->periodic); return 0;
-	case VCPUOP_stop_singleshot_timer: return stop_singleshot(v);
+	case VCPUOP_stop_singleshot_timer:
+		if (v != current_vcpu()) return -EINVAL;
+		timer_cancel(&v->singleshot);
+		return 0;
 	case VCPUOP_register_vcpu_info: return register_info(v, argument);
 	case VCPUOP_get_physid: return -EINVAL; /* only for who is pinned to a CPU by privilege */
 	default: return -ENOSYS;
