@@ -14,6 +14,7 @@ from description import binary
 from .compiled import Domain, System
 
 PAGE = 4096
+TRIAL_DOMID = 0x7FEF  # of root's own: where it tries the program of an upgrade
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ def of(system: System, domain: Domain, cpus: int) -> list[Cap]:
     found += _resources(system, domain, cpus) + _connections(system, domain)
     if domain.policy:
         found += [_domain(peer, "sched inspect", "it is the policy") for peer in system.domains]
+        found.append(_cap("domain", "sched inspect", TRIAL_DOMID, 1,
+                          "new programs are tried there"))
     return found
 
 

@@ -86,7 +86,7 @@ def _run(arguments: argparse.Namespace) -> int:
         + lines.qemu_arguments(fits.lines, iommu)
         + (capture.qemu_arguments(arguments.capture) if arguments.capture else [])
         + (trace.qemu_arguments(arguments.trace) if arguments.trace else [])
-        + (debug.qemu_arguments() if arguments.gdb else [])
+        + (debug.qemu_arguments(debug.socket()) if arguments.gdb else [])
         + arguments.qemu_arg,
     )
     with lines.brokers(fits.lines) as sockets:

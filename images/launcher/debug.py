@@ -19,8 +19,8 @@ def socket() -> Path:
     return out_dir() / "run.gdb"
 
 
-def qemu_arguments() -> list[str]:
-    path = str(socket()).replace(",", ",,")
+def qemu_arguments(stub: Path) -> list[str]:
+    path = str(stub).replace(",", ",,")
     return ["-chardev", f"socket,id=gdb,path={path},server=on,wait=off", "-gdb", "chardev:gdb"]
 
 
