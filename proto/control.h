@@ -21,7 +21,7 @@
  *    has the store write into the guest's home. root writes value, counts asked up
  *    and sends; the store does it, copies asked to done.
  *  - A scheduling policy (SYSTEM_DOMAIN_F_POLICY) finds the vCPUs that there are
- *    in the pages behind the first: plan_count entries, in order of priority.
+ *    in the pages behind CONTROL_PAGES: plan_count entries, in order of priority.
  *    plan_version is odd while root rewrites them. Until plan_done says that the
  *    policy has committed a plan, root commits plans of its own.
  */
@@ -33,6 +33,7 @@
 #include "native.h"
 
 #define CONTROL_VERSION 1U
+#define CONTROL_PAGES   2U /* of struct control_page; a policy has more behind them */
 
 /* control_peer.wanted and .done: state in the low bits, incarnation of the guest above. */
 #define CONTROL_PEER_ABSENT     0U
@@ -68,11 +69,11 @@ struct control_page {
 	uint32_t beat_asked; /* root writes */
 	uint32_t beat;       /* the native domain writes */
 	struct control_ask ask[NATIVE_MAX_CONNECTIONS][CONTROL_ASKS];
-	uint8_t pad[2792];
+	uint8_t pad[1768];
 };
 
 /*
- * One vCPU that the policy may place; the array starts in the page's successor, sorted by
+ * One vCPU that the policy may place; the array starts behind CONTROL_PAGES, sorted by
  * priority. What a policy has no use for it ignores.
  */
 struct control_vcpu {
@@ -96,8 +97,8 @@ struct control_vcpu {
 
 #define CONTROL_VCPUS_PER_PAGE 64U
 
-_Static_assert(sizeof(struct control_page) == 4096, "control_page fills a page");
-_Static_assert(offsetof(struct control_page, beat) == 276, "control_page layout");
+_Static_assert(sizeof(struct control_page) == CONTROL_PAGES * 4096, "control_page fills its pages");
+_Static_assert(offsetof(struct control_page, beat) == 1300, "control_page layout");
 _Static_assert(sizeof(struct control_vcpu) == 64, "control_vcpu layout");
 
 #endif

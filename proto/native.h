@@ -31,7 +31,7 @@ struct native_image {
 /*
  * Address space of a native domain at start. PFN n is mapped at
  * virt_base + n * 4096: image, then these pages in this order:
- *     start page (struct native_start; its address is in rsi at entry)
+ *     start page (struct native_start, NATIVE_START_PAGES; its address is in rsi at entry)
  *     page tables (read-only), L4 first
  *     stack: NATIVE_STACK_PAGES, below them one unmapped PFN-less hole is not
  *            kept; the page below the stack is left unmapped as a guard
@@ -44,8 +44,9 @@ struct native_image {
 #define NATIVE_STACK_PAGES  4
 #define NATIVE_WINDOW_PAGES 1024
 
-#define NATIVE_MAX_CAPS        96
-#define NATIVE_MAX_CONNECTIONS 32
+/* A server of 128 guests: each is a connection and a capability. */
+#define NATIVE_MAX_CAPS        256
+#define NATIVE_MAX_CONNECTIONS 160
 
 struct native_cap {
 	uint32_t slot;
@@ -143,13 +144,14 @@ struct boot_info {
 	struct boot_module module[BOOT_MAX_MODULES];
 	struct boot_extent extent[BOOT_MAX_EXTENTS];
 };
-/* The boot information lies in the pages that follow root's start page. */
-#define NATIVE_START_PAGES 1 /* the start page is 4096 bytes, checked below */
+/* How large the "start page" is; root's boot information lies in the pages behind it. */
+#define NATIVE_START_PAGES 4
 
 _Static_assert(sizeof(struct native_image) == 64, "native_image layout");
 _Static_assert(sizeof(struct native_cap) == 16, "native_cap layout");
 _Static_assert(sizeof(struct native_connection) == 64, "native_connection layout");
-_Static_assert(sizeof(struct native_start) <= 4096, "native_start fits a page");
+_Static_assert(sizeof(struct native_start) <= NATIVE_START_PAGES * 4096,
+	       "native_start fits its pages");
 _Static_assert(sizeof(struct boot_info) <= 2 * 4096, "boot_info fits two pages");
 
 #endif

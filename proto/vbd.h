@@ -17,9 +17,9 @@
 #define VBD_CONFIG_MAGIC   0x3146434456525354ULL /* "TSRVDCF1" */
 #define VBD_CONFIG_VERSION 1U
 
-#define VBD_MAX_VOLUMES 64U
+#define VBD_MAX_VOLUMES 192U
 #define VBD_MAX_EXTENTS 256U
-#define VBD_MAX_DISKS   64U /* virtual disks, of all guests */
+#define VBD_MAX_DISKS   192U /* virtual disks, of all guests */
 #define VBD_MAX_LIMITS  16U
 
 struct vbd_config {

@@ -23,8 +23,8 @@ FindImage = Optional[Callable[[str], Optional[Path]]]
 CORE_PORTS = [(0x20, 0x21), (0x40, 0x43), (0x61, 0x61), (0xA0, 0xA1)]
 LOG_PORTS = {"com1": (0x3F8, 0x3FF), "com2": (0x2F8, 0x2FF)}
 
-NATIVE_MAX_CAPS = 96  # proto/native.h
-NATIVE_MAX_CONNECTIONS = 32 - 4  # the others: control page, configuration, lifeboat, device
+NATIVE_MAX_CAPS = 256  # proto/native.h
+NATIVE_MAX_CONNECTIONS = 160 - 4  # the others: control page, configuration, lifeboat, device
 FUNCTION_CAPS = 14  # of a PCI function: BARs, each in two parts at most, interrupts, DMA
 PORTS_OF_SERVED_GUEST = 64  # its devices have ports for each of their queues
 HANDLES_OF_SERVED_GUEST = 256  # and pages of rings
@@ -34,7 +34,7 @@ HANDLES_OF_TRACE = 256  # libs/trace/trace.h
 MAX_CONTROLS = 16
 HANDLES_OF_RULES = 128  # pages of a configuration with rules
 DEFAULT_PAGES = (1 << 20) // PAGE  # of a native domain, unless its program needs more
-NATIVE_OVERHEAD_PAGES = 16  # start page, stack, page tables: proto/native.h
+NATIVE_OVERHEAD_PAGES = 20  # start page, stack, page tables: proto/native.h
 BOOT_MAX_MODULES = 64
 IMAGE_HEADER = struct.Struct("<8s7Q")  # struct native_image
 

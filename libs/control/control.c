@@ -75,7 +75,7 @@ void control_answer(unsigned index, unsigned kind) {
 
 uint32_t control_plan(struct control_vcpu *entries, uint32_t max) {
 	const struct control_vcpu *shared = (const void *)(page + 1);
-	uint32_t room = (pages - 1) * CONTROL_VCPUS_PER_PAGE;
+	uint32_t room = (pages - CONTROL_PAGES) * CONTROL_VCPUS_PER_PAGE;
 	uint32_t version, count;
 
 	do {

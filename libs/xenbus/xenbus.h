@@ -30,7 +30,7 @@
 #include "proto/xen/store.h"
 
 #define XENBUS_REQUESTS 128U   /* under way at once */
-#define XENBUS_WATCHES  256U   /* registered at once */
+#define XENBUS_WATCHES  384U   /* registered at once */
 #define XENBUS_OUT      16384U /* bytes of requests that wait for room in the ring */
 #define XENBUS_PATH     128U   /* of a watch, NUL included */
 
@@ -56,7 +56,7 @@ typedef void (*xenbus_done)(void *context, const struct xenbus_answer *answer);
 /* path: what has changed, in the form of the watch (relative or absolute). */
 typedef void (*xenbus_event)(void *context, const char *path);
 
-/* Private to the library, storage of the caller: static, about 70 KiB. */
+/* Private to the library, storage of the caller: static, about 90 KiB. */
 struct xenbus_request {
 	xenbus_done done;
 	void *context;

@@ -196,10 +196,11 @@ bool mux_output(struct mux *mux, uint64_t now) {
 	unsigned idle = 0;
 
 	mux->deadline = 0;
-	for (unsigned i = 0; i < STEPS && idle < MUX_SOURCES; i++) {
+	for (unsigned done_steps = 0; done_steps < STEPS && idle < MUX_SOURCES;) {
 		enum step done = step(mux, mux->turn, now);
 
 		if (done == STEP_NO_ROOM) return false;
+		done_steps += done == STEP_DONE;
 		idle = done == STEP_DONE ? 0 : idle + 1;
 		mux->turn = (uint8_t)((mux->turn + 1) % MUX_SOURCES);
 	}

@@ -95,9 +95,7 @@ static uint64_t leaf(struct native *n, uint64_t pfn) {
 static void render_page(struct native *n, uint64_t pfn, uint64_t *entries) {
 	uint64_t first_l1 = NATIVE_VIRT_BASE / (ENTRIES * PAGE_SIZE);
 
-	if (pfn == n->start_pfn) {
-		memcpy(entries, &n->start, sizeof(n->start));
-	} else if (pfn == n->l4_pfn || pfn == n->l3_pfn) {
+	if (pfn == n->l4_pfn || pfn == n->l3_pfn) {
 		entries[0] = builder_mfn(&n->builder, pfn + 1) << PAGE_SHIFT | TABLE_FLAGS;
 	} else if (pfn == n->l2_pfn) {
 		for (uint64_t i = 0; i < n->l1_count; i++)
@@ -112,10 +110,12 @@ static void render_page(struct native *n, uint64_t pfn, uint64_t *entries) {
 
 static void render(void *context, uint64_t first, uint64_t count, uint8_t *at) {
 	struct native *n = context;
-	uint64_t from, size, base = first * PAGE_SIZE;
+	uint64_t from, size, base = first * PAGE_SIZE, start = n->start_pfn * PAGE_SIZE;
 
 	if (builder_overlap(base, count * PAGE_SIZE, 0, n->file_size, &from, &size))
 		memcpy(at + (from - base), n->file + from, size);
+	if (builder_overlap(base, count * PAGE_SIZE, start, sizeof(n->start), &from, &size))
+		memcpy(at + (from - base), (const uint8_t *)&n->start + (from - start), size);
 	for (uint64_t i = 0; i < count; i++)
 		render_page(n, first + i, (uint64_t *)(void *)(at + i * PAGE_SIZE));
 }

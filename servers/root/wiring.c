@@ -61,11 +61,11 @@ static const char *create(struct domain *domain) {
 static uint32_t control_page_count(const struct domain *domain) {
 	uint64_t vcpus = 0;
 
-	if (!(domain->d->flags & SYSTEM_DOMAIN_F_POLICY)) return 1;
+	if (!(domain->d->flags & SYSTEM_DOMAIN_F_POLICY)) return CONTROL_PAGES;
 	for (uint32_t i = 0; i < description.domain_count; i++)
 		vcpus += description.domains[i].vcpus;
 	vcpus += canary_domain() != NULL;
-	return 1 + (uint32_t)DIV_UP(vcpus, CONTROL_VCPUS_PER_PAGE);
+	return CONTROL_PAGES + (uint32_t)DIV_UP(vcpus, CONTROL_VCPUS_PER_PAGE);
 }
 
 static void control_event(void *context) {
@@ -141,7 +141,8 @@ static void make_config(const struct system_blob *blob) {
 }
 
 static uint32_t count_grants(void) {
-	uint32_t grants = description.device_count + trace_grants() + 1; /* 1: the canary's page */
+	uint32_t grants =
+		description.device_count + trace_grants() + CONTROL_PAGES; /* the canary's */
 
 	for (uint32_t i = 1; i < description.domain_count; i++)
 		if (is_native(&domains[i]))

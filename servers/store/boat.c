@@ -101,10 +101,11 @@ void boat_rollback(uint32_t mark) {
 #define GUEST_BLOCKS        1024U
 #define GUEST_BLOCKS_LEAST  192U /* a home, watches, some devices, a transaction */
 #define NATIVE_FACTOR       3U   /* a native has devices of many guests */
+#define NATIVE_EACH         64U  /* and for each of them: a disk and a VIF are some 50 nodes */
 #define GUEST_EVENTS        64U
 #define NATIVE_EVENTS       256U
 #define GUEST_WATCHES       128U
-#define NATIVE_WATCHES      256U
+#define NATIVE_WATCHES      384U /* XENBUS_WATCHES */
 #define GUEST_TRANSACTIONS  10U
 #define NATIVE_TRANSACTIONS 10U
 #define STORE_BLOCKS        8U /* directories above the homes */
@@ -130,13 +131,14 @@ uint32_t boat_transaction_quota(const struct client *client) {
 static uint64_t plan(struct boat *b, const struct boat_peer *peers, uint32_t count,
 		     uint32_t guest_blocks) {
 	uint32_t store_blocks = STORE_BLOCKS + STORE_BLOCKS_EACH * count;
+	uint32_t native_blocks = guest_blocks * NATIVE_FACTOR, guests = 0;
 	uint64_t blocks = store_blocks + 1, log = LOG_BASE;
-	uint32_t guests = 0;
 
 	memset(b, 0, sizeof(*b));
 	b->account[ACCOUNT_STORE].quota = store_blocks;
+	for (uint32_t i = 0; i < count; i++) native_blocks += peers[i].is_guest * NATIVE_EACH;
 	for (uint32_t i = 0; i < count; i++) {
-		uint32_t own = guest_blocks * (peers[i].is_guest ? 1 : NATIVE_FACTOR);
+		uint32_t own = peers[i].is_guest ? guest_blocks : native_blocks;
 		uint32_t events = peers[i].is_guest ? GUEST_EVENTS : NATIVE_EVENTS;
 
 		b->account[ACCOUNT(i)].quota = own;
@@ -149,7 +151,7 @@ static uint64_t plan(struct boat *b, const struct boat_peer *peers, uint32_t cou
 		else if (guests < STORE_PERMS)
 			log += GUEST_EVENTS * LOG_PER_EVENT + GUEST_WATCHES * LOG_PER_FLAG;
 	}
-	log += (uint64_t)guest_blocks * NATIVE_FACTOR * LOG_PER_FREE;
+	log += (uint64_t)native_blocks * LOG_PER_FREE;
 	b->client_count = count;
 	b->clients_offset = (uint32_t)ROUND_UP(sizeof(*b), 64);
 	b->log_offset = (uint32_t)ROUND_UP(b->clients_offset + count * sizeof(struct client), 64);

@@ -24,7 +24,7 @@
 #include "libs/rt/rt.h"
 #include "proto/xen/store.h"
 
-#define BOAT_LAYOUT  1U
+#define BOAT_LAYOUT  2U
 #define BOAT_CLIENTS NATIVE_MAX_CONNECTIONS
 
 #define STORE_MESSAGE (sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX)

@@ -249,7 +249,7 @@ void device_front_read(struct device *device, const char *failure) {
 			link_notify(device->queue[i].port);
 		node_watch(device);
 	}
-	vbd.ready |= 1ULL << (device - vbd.device);
+	bits_add(&vbd.ready, (uint32_t)(device - vbd.device));
 	pump_soon();
 }
 
@@ -257,7 +257,7 @@ void device_front_read(struct device *device, const char *failure) {
 
 void device_drained(struct device *device) {
 	link_disconnect(device);
-	vbd.ready &= ~(1ULL << (device - vbd.device));
+	bits_remove(&vbd.ready, (uint32_t)(device - vbd.device));
 	/* The end of a guest waits for that in device_gone(), and the pump comes back here. */
 	if (!vbd.guest[device->guest].ending) {
 		if (forget_pages(device)) reconsider(device);

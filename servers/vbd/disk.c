@@ -27,7 +27,7 @@ void disk_queue(struct job *job) {
 
 	job->phase = JOB_QUEUED;
 	job_list_add(&disk->wait[guest], job);
-	disk->waiting |= 1U << guest;
+	bits_add(&disk->waiting, guest);
 	vbd.busy |= 1U << job->step_disk;
 }
 
@@ -77,7 +77,7 @@ static bool go_on(struct disk *disk, uint32_t guest) {
 		charge(disk, job);
 		admit(disk, job);
 		if (list->first != VBD_NONE) continue;
-		disk->waiting &= ~(1U << guest);
+		bits_remove(&disk->waiting, guest);
 		/* Who has nothing to ask saves nothing up, but what it owes it owes. */
 		disk->deficit[guest] = MIN(disk->deficit[guest], 0);
 		break;
@@ -87,11 +87,11 @@ static bool go_on(struct disk *disk, uint32_t guest) {
 
 /* A turn that the end of a batch has cut goes on in the next. */
 static void form_batch(struct disk *disk) {
-	while (disk->waiting && disk->batch_count < BATCH) {
-		uint32_t later = disk->waiting & ~((2U << disk->turn) - 1);
+	while (bits_any(&disk->waiting) && disk->batch_count < BATCH) {
+		if (!bits_has(&disk->waiting, disk->turn) || disk->deficit[disk->turn] <= 0) {
+			uint32_t later = bits_next(&disk->waiting, disk->turn + 1);
 
-		if (!(disk->waiting >> disk->turn & 1) || disk->deficit[disk->turn] <= 0) {
-			disk->turn = (uint32_t)__builtin_ctz(later ? later : disk->waiting);
+			disk->turn = later != VBD_NONE ? later : bits_next(&disk->waiting, 0);
 			disk->deficit[disk->turn] += QUANTUM;
 		}
 		if (!go_on(disk, disk->turn)) return;
@@ -155,5 +155,5 @@ void disk_dispatch(uint16_t number) {
 		if (job->blk_op != BLK_OP_FLUSH) disk->head = job->step_sector + job->step_count;
 	}
 	/* What is left waits for a completion, for room, or for the time of vbd_wake_at(). */
-	if (!disk->batch_count && !disk->waiting) vbd.busy &= ~(1U << number);
+	if (!disk->batch_count && !bits_any(&disk->waiting)) vbd.busy &= ~(1U << number);
 }

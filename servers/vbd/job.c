@@ -343,7 +343,8 @@ void job_session_lost(struct driver *driver) {
 	for (uint32_t i = 0; i < BLK_MAX_DISKS; i++) {
 		struct disk *disk = &vbd.disk[n * BLK_MAX_DISKS + i];
 
-		disk->in_flight = disk->waiting = disk->batch_count = 0;
+		disk->in_flight = disk->batch_count = 0;
+		disk->waiting = (struct bits){0};
 		job_list_init(&disk->batch);
 		for (uint32_t g = 0; g < VBD_GUESTS; g++) job_list_init(&disk->wait[g]);
 	}

@@ -12,7 +12,7 @@
 #include "proto/xen/xen.h"
 
 static void rung(void *context) {
-	vbd.ready |= 1ULL << ((struct device *)context - vbd.device);
+	bits_add(&vbd.ready, (uint32_t)((struct device *)context - vbd.device));
 	pump_soon();
 }
 

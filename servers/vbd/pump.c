@@ -20,34 +20,35 @@ void pump_soon(void) {
 	event_again(PUMP_PORT);
 }
 
-/* Every device with something in its rings, in turn. True: there is more. */
+/* What one device has in its rings. True: there is more. */
+static bool take_device(uint32_t n) {
+	struct device *device = &vbd.device[n];
+	bool more = false, keep = false;
+
+	for (uint32_t q = 0; q < device->queue_count; q++) {
+		enum ring_taken taken = ring_take(device, q);
+
+		more |= taken == RING_MORE;
+		keep |= taken != RING_EMPTY;
+	}
+	if (!keep) bits_remove(&vbd.ready, n);
+	vbd.turn = (n + 1) % VBD_DEVICES;
+	return more;
+}
+
+/* Every device with something in its rings: from `turn` on upwards, then from the lowest. */
 static bool take_round(void) {
-	/* From `turn` on upwards, then from the lowest. */
-	uint64_t later = vbd.ready >> vbd.turn << vbd.turn;
+	uint32_t first = vbd.turn, n;
 	bool more = false;
 
-	for (uint32_t part = 0; part < 2; part++) {
-		for (uint64_t bits = part ? vbd.ready & ~later : later; bits; bits &= bits - 1) {
-			uint32_t n = (uint32_t)__builtin_ctzll(bits);
-			struct device *device = &vbd.device[n];
-			bool keep = false;
-
-			for (uint32_t q = 0; q < device->queue_count; q++) {
-				enum ring_taken taken = ring_take(device, q);
-
-				more |= taken == RING_MORE;
-				keep |= taken != RING_EMPTY;
-			}
-			if (!keep) vbd.ready &= ~(1ULL << n);
-			vbd.turn = (n + 1) % VBD_DEVICES;
-		}
-	}
+	for (n = first; (n = bits_next(&vbd.ready, n)) != VBD_NONE; n++) more |= take_device(n);
+	for (n = 0; (n = bits_next(&vbd.ready, n)) < first; n++) more |= take_device(n);
 	return more;
 }
 
 static bool take(void) {
 	for (uint32_t round = 0; round < ROUNDS; round++)
-		if (!vbd.ready || !take_round()) return false;
+		if (!bits_any(&vbd.ready) || !take_round()) return false;
 	return true;
 }
 
@@ -87,8 +88,10 @@ void pump(void *context) {
 	vbd.now = time_now();
 	vbd.deadline = 0;
 	ring_answer();
-	vbd.ready |= vbd.released;
-	vbd.released = 0;
+	for (uint32_t i = 0; i < VBD_WORDS; i++) {
+		vbd.ready.word[i] |= vbd.released.word[i];
+		vbd.released.word[i] = 0;
+	}
 	more = take();
 	driver_watch();
 	to_drivers();
@@ -96,7 +99,7 @@ void pump(void *context) {
 	ring_answer();
 	if (vbd.changes) changes();
 	/* Who waits with more requests until it is answered is looked at. */
-	if (more || vbd.released || vbd.answers.first != VBD_NONE) pump_soon();
+	if (more || bits_any(&vbd.released) || vbd.answers.first != VBD_NONE) pump_soon();
 	/* The timer is moved only forward: one that fires early costs less than a hypercall each.
 	 */
 	if (vbd.deadline && (!timer.deadline || vbd.deadline < timer.deadline))

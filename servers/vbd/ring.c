@@ -175,13 +175,13 @@ static void release(struct job *job) {
 	vbd.free_job = job_index(job);
 	device->jobs--;
 	vbd.guest[device->guest].jobs--;
-	vbd.released |= 1ULL << job->device;
+	bits_add(&vbd.released, job->device);
 	if (device->barrier != VBD_NONE && device->jobs == 1) job_barrier(device);
 }
 
 void ring_answer(void) {
 	struct job_list told;
-	uint64_t devices = 0;
+	struct bits devices = {0};
 	struct job *job;
 
 	if (vbd.answers.first == VBD_NONE) return;
@@ -192,10 +192,9 @@ void ring_answer(void) {
 	job_list_init(&vbd.answers);
 	for (uint16_t n = told.first; n != VBD_NONE; n = vbd.job[n].next) {
 		answer(&vbd.job[n]);
-		devices |= 1ULL << vbd.job[n].device;
+		bits_add(&devices, vbd.job[n].device);
 	}
-	for (uint64_t bits = devices; bits; bits &= bits - 1)
-		publish(&vbd.device[__builtin_ctzll(bits)]);
+	for (uint32_t n = 0; (n = bits_next(&devices, n)) != VBD_NONE; n++) publish(&vbd.device[n]);
 	while ((job = job_list_take(&told)) != NULL) release(job);
 }
 

@@ -35,6 +35,7 @@
 #define VBD_PHYSICAL   (VBD_DRIVERS * BLK_MAX_DISKS)
 #define VBD_GUESTS     NATIVE_MAX_CONNECTIONS /* guest n: of connections[n] */
 #define VBD_DEVICES    VBD_MAX_DISKS
+#define VBD_WORDS      3U /* of 64: as many as there may be guests, or devices */
 #define VBD_QUEUES     4U
 #define VBD_RING_ORDER 2U
 #define VBD_RING_PAGES (1U << VBD_RING_ORDER)
@@ -49,6 +50,30 @@
 #define VBD_ANSWER_MS 30000U /* a driver that answers nothing for so long is asked anew */
 
 #define VBD_VOLUME_EXTENTS 16U
+
+/* A set of guests or devices. */
+struct bits {
+	uint64_t word[VBD_WORDS];
+};
+_Static_assert(VBD_GUESTS <= VBD_WORDS * 64 && VBD_DEVICES <= VBD_WORDS * 64, "a bit for each");
+static inline void bits_add(struct bits *bits, uint32_t n) { bits->word[n / 64] |= 1ULL << n % 64; }
+static inline void bits_remove(struct bits *bits, uint32_t n) {
+	bits->word[n / 64] &= ~(1ULL << n % 64);
+}
+static inline bool bits_has(const struct bits *bits, uint32_t n) {
+	return bits->word[n / 64] >> n % 64 & 1;
+}
+/* The lowest from this one on; VBD_NONE: there is none. */
+static inline uint32_t bits_next(const struct bits *bits, uint32_t from) {
+	uint64_t word;
+
+	for (; from < VBD_WORDS * 64; from = (from / 64 + 1) * 64) {
+		word = bits->word[from / 64] >> from % 64;
+		if (word) return from + (uint32_t)__builtin_ctzll(word);
+	}
+	return VBD_NONE;
+}
+static inline bool bits_any(const struct bits *bits) { return bits_next(bits, 0) != VBD_NONE; }
 
 struct volume {
 	const char *name;
@@ -140,7 +165,7 @@ struct guest {
 /* A physical disk: disk n of driver d is number d * BLK_MAX_DISKS + n. */
 struct disk {
 	struct job_list wait[VBD_GUESTS];
-	uint32_t waiting; /* guests with something in their list */
+	struct bits waiting; /* guests with something in their list */
 	uint32_t turn;
 	int32_t deficit[VBD_GUESTS];
 	struct job_list batch; /* admitted, in order of sectors */
@@ -176,11 +201,11 @@ struct vbd {
 	struct volume volume[VBD_MAX_VOLUMES];
 	struct device device[VBD_DEVICES];
 	struct guest guest[VBD_GUESTS];
-	bool changes;      /* a device or a guest is on its way in or out */
-	uint64_t ready;    /* devices whose rings are to be looked at: one bit each */
-	uint64_t released; /* devices that have been answered since: likewise, next time */
-	uint32_t busy;     /* disks that have something to do: one bit each */
-	uint32_t turn;     /* round robin over devices */
+	bool changes;         /* a device or a guest is on its way in or out */
+	struct bits ready;    /* devices whose rings are to be looked at */
+	struct bits released; /* devices that have been answered since: likewise, next time */
+	uint32_t busy;        /* disks that have something to do: one bit each */
+	uint32_t turn;        /* round robin over devices */
 	uint64_t deadline;
 	struct job_list answers;
 	uint16_t free_job; /* list */

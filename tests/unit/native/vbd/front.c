@@ -58,7 +58,7 @@ void front_push(struct frontend *front) {
 
 	__atomic_store_n(&ring->req_prod, now, __ATOMIC_RELEASE);
 	/* The rule of the ring: who asked not to be told is not told. */
-	if (now - ring->req_event < now - before) vbd.ready |= 1ULL << front->device;
+	if (now - ring->req_event < now - before) bits_add(&vbd.ready, front->device);
 }
 
 static uint16_t take_page(uint32_t guest) {

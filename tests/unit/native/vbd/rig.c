@@ -359,7 +359,7 @@ bool rig_serve(void) {
 
 	blk_server_work(&vbd.driver[0].blk);
 	rig_store();
-	if (!rig_events) vbd.ready |= (1ULL << vbd.device_count) - 1;
+	for (uint32_t i = 0; !rig_events && i < vbd.device_count; i++) bits_add(&vbd.ready, i);
 	pump(NULL);
 	return vbd.driver[0].blk.requests != before;
 }
