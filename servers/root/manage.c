@@ -55,6 +55,7 @@ static const struct request {
 	{MANAGE_UPGRADE, MANAGE_F_UPGRADE, NAME, manage_upgrade},
 	{MANAGE_ROLLBACK, MANAGE_F_UPGRADE, NAME, manage_rollback},
 	{MANAGE_SCHED, MANAGE_F_UPGRADE, NAME, manage_sched},
+	{MANAGE_POSTMORTEM, MANAGE_F_INSPECT, NAME, manage_postmortem},
 };
 
 static const char *right_word(uint32_t right) {

@@ -41,6 +41,7 @@ uint32_t manage_state(const struct domain *domain);
 uint32_t manage_system(struct manage_call *call);
 uint32_t manage_list(struct manage_call *call);
 uint32_t manage_why(struct manage_call *call);
+uint32_t manage_postmortem(struct manage_call *call);
 /* manage_life.c */
 uint32_t manage_start(struct manage_call *call);
 uint32_t manage_shutdown(struct manage_call *call);

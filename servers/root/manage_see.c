@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Requests that change nothing: the system, its domains, what has failed. */
+#include "death.h"
 #include "devices.h"
 #include "libs/cap/cap.h"
 #include "libs/rt/time.h"
@@ -66,6 +67,13 @@ static void describe(const struct domain *domain, struct manage_domain *to) {
 		memcpy(to->build_id, package->build_id, sizeof(to->build_id));
 	}
 	devices_text(domain, to->device, sizeof(to->device));
+	if (domain->program) {
+		const struct package *package = &domain->program->package;
+
+		rt_strcopy(to->program, package->name, sizeof(to->program));
+		rt_strcopy(to->version, package->release, sizeof(to->version));
+		memcpy(to->build_id, package->build_id, sizeof(to->build_id));
+	}
 	if (cap_domain_info(domain->slot, &info)) return;
 	to->pages = info.pages;
 	to->run_ns = info.run_ns;
@@ -96,5 +104,17 @@ uint32_t manage_why(struct manage_call *call) {
 	story_read(call->domain, &story);
 	memcpy(call->payload, &story, sizeof(story));
 	call->answer_length = sizeof(story);
+	return MANAGE_OK;
+}
+
+uint32_t manage_postmortem(struct manage_call *call) {
+	struct manage_death death;
+
+	if (!death_read(call->domain, &death))
+		return manage_refuse(call, MANAGE_UNKNOWN,
+				     "%s has not died, as far as is remembered",
+				     call->domain->name);
+	memcpy(call->payload, &death, sizeof(death));
+	call->answer_length = sizeof(death);
 	return MANAGE_OK;
 }

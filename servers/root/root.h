@@ -26,6 +26,7 @@
  *     blame.c        who keeps the memory of one that has ended
  *     exit.c         the end of the system
  *     story.c        what went wrong last with each domain
+ *     death.c        how a domain stood when it died
  *     manage.c, manage_*.c   requests of domains that manage the system
  */
 #ifndef SERVERS_ROOT_ROOT_H

@@ -20,6 +20,7 @@
  * native domain's. Patience with a server ends: a guest starts without it; one that
  * does not let go is at fault.
  */
+#include "death.h"
 #include "devices.h"
 #include "libs/cap/cap.h"
 #include "libs/log/log.h"
@@ -342,6 +343,7 @@ static void end(struct domain *domain, enum domain_end how, const char *why) {
 					     : d->on_crash;
 
 	domain->end = (uint8_t)how;
+	if (how == END_CRASH) death_record(domain, why);
 	if (how == END_CRASH && !upgrade_ended(domain, why)) {
 		tell_crash(domain, why);
 	} else if (how == END_CRASH) {

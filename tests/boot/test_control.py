@@ -150,6 +150,11 @@ class Control(unittest.TestCase):
             self.refused("limit", operator, "set", name="one", key="memory", value=4096)
             operator.request("reboot", name="one")
             it.console.expect(READY, LIMIT)
+            # BusyBox's poweroff tells an init that is not there.
+            it.console.send("mkdir -p /sbin; rm -f /sbin/poweroff; echo '#!/bin/sh' > /sbin/poweroff; "
+                            "echo 'busybox poweroff -f' >> /sbin/poweroff; "
+                            "chmod +x /sbin/poweroff; echo it can be asked now\n")
+            it.console.expect("^it can be asked now", LIMIT)
             operator.request("stop", name="one")
             it.wait_state("one", "idle")
             self.refused("state", operator, "stop", name="one")
@@ -170,6 +175,12 @@ class Control(unittest.TestCase):
             story = it.operator.request("why", name="store")
             self.assertEqual((story["failures"], story["what"]), (1, "crashed: killed by command"))
             self.assertTrue(story["try"] and story["line"])
+            death = it.operator.request("postmortem", name="store")
+            self.assertEqual(death["text"], "killed by command")
+            store = it.operator.items("ps", name="store")[0]
+            self.assertEqual(death["build_id"], store["build_id"])
+            self.assertNotEqual(int(death["registers"]["rip"], 16), 0)
+            self.refused("unknown", it.operator, "postmortem", name="one")
 
     def test_a_line_that_is_garbage(self) -> None:
         with managed() as it:

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A native domain that runs and does nothing is found by its heartbeat and started again;
+one that is not watched is left alone."""
+
+import re
+import time
+import unittest
+
+from launcher import minimal
+from tests.support import system
+
+LIMIT = 120
+
+DESCRIPTION = minimal.describe(
+    minimal.guest(
+        "one", kernel="package:linux-image-cloud-amd64", initrd="built:busybox", cmdline="quiet",
+        memory="128M",
+    ),
+    """
+[domain.watched]
+image = "hang"
+heartbeat = "500ms"
+priority = 300
+[domain.alone]
+image = "hang"
+heartbeat = "0s"
+priority = 300
+""",
+    name="heartbeat", control=True,
+)
+
+
+class Heartbeat(unittest.TestCase):
+    def test_who_hangs_is_started_again(self) -> None:
+        with system(DESCRIPTION) as console:
+            console.expect("guest:/#", LIMIT)
+            deadline = time.monotonic() + LIMIT
+            while (log := console.log.read_text(errors="replace")).count(
+                "root: watched: started again"
+            ) < 2:
+                self.assertLess(time.monotonic(), deadline, log)
+                time.sleep(0.1)
+            self.assertRegex(log, "root: watched: crashed: hung: no heartbeat for 500 ms")
+            self.assertEqual(len(re.findall("alone: hangs from now on", log)), 1)
+            self.assertEqual(re.findall("root: [a-z0-9_]+: crashed: hung", log.replace("watched", "")),
+                             [], "somebody else was ended")
+            console.send("\x01cwhy watched\r")
+            console.expect("hung: no heartbeat for 500 ms", LIMIT)
+
+
+if __name__ == "__main__":
+    unittest.main()
