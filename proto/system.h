@@ -60,7 +60,7 @@ struct system_header {
 #define SYSTEM_ON_RESTART 2U /* reset in place and start again, within the restart budget */
 
 #define SYSTEM_DOMAIN_F_AUTOSTART 1U /* start at boot */
-#define SYSTEM_DOMAIN_F_POLICY    2U /* a scheduling policy: gets the Cpu capabilities */
+#define SYSTEM_DOMAIN_F_POLICY    2U /* a scheduling policy: gets Cpu capabilities */
 
 /* What a domain wants of the policy (proto/control.h says what each means there). */
 struct system_sched {
@@ -68,8 +68,8 @@ struct system_sched {
 	uint32_t cap;    /* thousandths of a CPU, of all vCPUs together; 0: no limit */
 	uint32_t warp_us, warp_limit_us, unwarp_us;
 	uint32_t period_us, budget_us; /* of each vCPU; 0: no reservation */
-	uint32_t pad;
-	uint64_t windows, cpus; /* bits; 0: all */
+	uint32_t policy;               /* index of the domain that places it; 0: root does */
+	uint64_t windows, cpus;        /* bits; 0: all */
 };
 #define SYSTEM_WEIGHT 256U
 

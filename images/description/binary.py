@@ -91,7 +91,9 @@ def _initrd(guest: Entry) -> str:
     return str(initrd)
 
 
-def _domain(entry: Entry, kind: int, strings: _Strings, modules: _Modules, policy: bool) -> bytes:
+def _domain(
+    entry: Entry, kind: int, strings: _Strings, modules: _Modules, is_policy: bool, policy: int
+) -> bytes:
     guest = kind == KIND_GUEST
     if guest:
         module = modules.add("kernel", entry["kernel"], f"{entry.name}.kernel", entry.name)
@@ -100,7 +102,7 @@ def _domain(entry: Entry, kind: int, strings: _Strings, modules: _Modules, polic
             initrd = modules.add("initrd", _initrd(entry), f"{entry.name}.initrd", entry.name)
     else:
         module, initrd = modules.add("program", entry["image"], entry["image"]), ""
-    flags = (DOMAIN_F_AUTOSTART if entry["autostart"] else 0) | (DOMAIN_F_POLICY if policy else 0)
+    flags = (DOMAIN_F_AUTOSTART if entry["autostart"] else 0) | (DOMAIN_F_POLICY if is_policy else 0)
     return DOMAIN.pack(
         strings.add(entry.name),
         strings.add(module),
@@ -129,7 +131,7 @@ def _domain(entry: Entry, kind: int, strings: _Strings, modules: _Modules, polic
         0 if guest else entry["lifeboat"],
         0 if guest else entry["heartbeat"],
         0,
-        *sched.record(entry),
+        *sched.record(entry, policy),
     )
 
 
@@ -139,7 +141,7 @@ def _root(strings: _Strings) -> bytes:
 
 
 def _resources(native: Entry, index: int, cpus: int) -> list[bytes]:
-    """Everything this native may use; cpus is 0 but for the policy."""
+    """Everything this native may use; cpus: bits, of a policy."""
     found = []
 
     def add(kind: int, first: int, count: int, key: str, flags: int = 0) -> None:
@@ -153,8 +155,8 @@ def _resources(native: Entry, index: int, cpus: int) -> list[bytes]:
         add(RES_MMIO, first, last - first + 1, "mmio")
     if native["log"] != "none":
         add(RES_LOG, 0, 0, "log", LOG_RIGHTS[native["log"]])
-    if cpus:
-        add(RES_CPU, 0, cpus, "policy")
+    for first, count in sched.runs(cpus):
+        add(RES_CPU, first, count, "plans")
     if native["trace"]:
         add(RES_TRACE, 0, 0, "trace")
     return found
@@ -214,13 +216,16 @@ def encode(system: System, folder: Path) -> Compiled:
     domains, resources = [_root(strings)], []
     index = {entry.name: number for number, entry in enumerate(system.domains(), 1)}
     index["root"] = 0
+    plans = sched.plans(system)
     for entry in system.domains():
-        policy = entry.name == settings["policy"]
+        policy = sched.policy_of(entry, system)
         native = system.native(entry.name) is entry
         kind = KIND_NATIVE if native else KIND_GUEST
-        domains.append(_domain(entry, kind, strings, modules, policy))
+        domains.append(_domain(
+            entry, kind, strings, modules, native and entry.name in plans, index.get(policy, 0)
+        ))
         if native:
-            resources += _resources(entry, index[entry.name], settings["cpus"] if policy else 0)
+            resources += _resources(entry, index[entry.name], plans.get(entry.name, 0))
     connections = _connections(system, index, strings)
     for program in settings["programs"]:
         modules.add("program", program, program)

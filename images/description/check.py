@@ -10,7 +10,7 @@ from typing import Callable, Optional
 
 from package import dom, needs, sign
 
-from . import disks, machine, networks, schema
+from . import disks, machine, networks, sched, schema
 from .hardware import Device
 from .report import Report, shown, suggestion, words
 from .schema import Entry, System
@@ -105,6 +105,41 @@ def _check_policy(system: System, report: Report) -> None:
         close = suggestion(policy, [entry.name for entry in system.natives])
         system.settings.wrong(report, "policy", f'"{policy}"',
                               "a [domain.NAME] of this file" + close)
+    _check_plans(system, report)
+    for entry in system.domains():
+        _check_placed(entry, system, report)
+
+
+def _check_plans(system: System, report: Report) -> None:
+    """Each CPU has one policy, and that of [system] has one at least."""
+    policy, cpus = system.settings["policy"], system.settings["cpus"]
+    taken = 0
+    for native in system.natives:
+        found = ", ".join(str(n) for n in range(64) if native["plans"] >> n & 1)
+        if not found:
+            continue
+        if policy is None or native.name == policy:
+            native.wrong(report, "plans", f"CPUs {found}",
+                         "it beside another policy, which [system] names for all other CPUs")
+        elif native["plans"] >> cpus:
+            native.wrong(report, "plans", f"CPUs {found}", f"CPUs from 0 to {cpus - 1}")
+        elif native["plans"] & taken:
+            native.wrong(report, "plans", f"CPUs {found}", "CPUs that no other domain plans")
+        taken |= native["plans"]
+    if taken and policy is not None and not ((1 << cpus) - 1) & ~taken:
+        system.settings.wrong(report, "policy", f'"{policy}" without a CPU',
+                              "one CPU at least that no other domain plans")
+
+
+def _check_placed(entry: Entry, system: System, report: Report) -> None:
+    plans = sched.plans(system)
+    policy = sched.policy_of(entry, system)
+    if entry["policy"] is not None and policy not in plans:
+        entry.wrong(report, "policy", f'"{policy}"',
+                    "the policy of [system], or a domain that has `plans`"
+                    + suggestion(policy, list(plans)))
+    elif entry["cpus"] and policy in plans and not entry["cpus"] & plans[policy]:
+        entry.wrong(report, "cpus", "no CPU of its policy", f'a CPU that "{policy}" plans')
 
 
 def _find_peer(
@@ -317,8 +352,8 @@ def _capabilities(native: Entry, system: System) -> int:
     if "pci" in native["serves"]:
         devices += 1  # all device memory
     ends = _ends(native, system) + len(_served_drivers(native, system))
-    policy = native.name == system.settings["policy"]
-    return ends + devices + 1 + native["trace"] + (system.settings["cpus"] if policy else 0)
+    cpus = sched.plans(system).get(native.name, 0).bit_count()
+    return ends + devices + 1 + native["trace"] + cpus
 
 
 def _served_drivers(native: Entry, system: System) -> list[str]:
@@ -344,7 +379,7 @@ def _check_native(
         native.wrong(report, "", f"{ends} connections to it", f"at most {NATIVE_MAX_CONNECTIONS}")
     if wanted > NATIVE_MAX_CAPS:
         native.wrong(report, "", f"{wanted} devices and peers", f"at most {NATIVE_MAX_CAPS}")
-    if native.name == system.settings["policy"]:
+    if native.name in sched.plans(system):
         wanted += len(system.domains())
     guests = sum(found[0] in ("block", "vif") and found[1] == native.name
                  for found in system.joined())

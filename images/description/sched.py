@@ -66,11 +66,41 @@ def mask(what: str) -> Parser:
     return parse
 
 
-def record(entry: Any) -> list[int]:
-    """The fields of struct system_sched."""
+def plans(system: Any) -> dict[str, int]:
+    """The CPUs that each policy plans, as bits. That of [system] has those that nobody else has."""
+    found = {native.name: native["plans"] for native in system.natives if native["plans"]}
+    policy = system.settings["policy"]
+    if policy is not None:
+        rest = (1 << system.settings["cpus"]) - 1
+        for taken in found.values():
+            rest &= ~taken
+        found[policy] = rest
+    return found
+
+
+def runs(bits: int) -> list[tuple[int, int]]:
+    """Bits that are set, as (first, count)."""
+    found, first = [], 0
+    while bits >> first:
+        count = 0
+        while bits >> (first + count) & 1:
+            count += 1
+        if count:
+            found.append((first, count))
+        first += count + 1
+    return found
+
+
+def policy_of(entry: Any, system: Any) -> Any:
+    """The name of the policy that places it; None: root does."""
+    return entry["policy"] or system.settings["policy"]
+
+
+def record(entry: Any, policy: int) -> list[int]:
+    """The fields of struct system_sched; policy is an index."""
     warped = entry["warp"] or {"by": 0, "limit": 0, "pause": 0}
     reserved = entry["reserve"] or {"budget": 0, "period": 0}
     return [
         entry["weight"], entry["cap"], warped["by"], warped["limit"], warped["pause"],
-        reserved["period"], reserved["budget"], 0, entry["windows"], entry["cpus"],
+        reserved["period"], reserved["budget"], policy, entry["windows"], entry["cpus"],
     ]

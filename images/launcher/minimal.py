@@ -14,6 +14,7 @@ BASE = f"""
 [system]
 name = "{{name}}"
 policy = "{{policy}}"
+programs = {{programs}}
 log = "com2"
 exit_port = {EXIT_PORT}
 exit_with_guests = true
@@ -197,13 +198,14 @@ def vifs(guest_name: str, nets: Sequence[Net]) -> str:
 def describe(
     *parts: str, name: str = "test", raw: Optional[str] = None, control: bool = False,
     disks: Sequence[Disk] = (), store: str = "", nets: Sequence[Net] = (), policy: str = POLICY,
-    scheduling: str = "",
+    scheduling: str = "", programs: Sequence[str] = (),
 ) -> str:
     """A description: the base, then `parts`. raw: the guest to which the console belongs
-    alone; disks, nets: of the machine; store, scheduling: more keys of the store and the policy."""
+    alone; disks, nets: of the machine; store, scheduling: more keys of the store and the policy;
+    programs: more that are to be there."""
     text = BASE.format(
         name=name, policy=policy, scheduling=scheduling,
-        arguments=quote(f"raw={raw}" if raw else ""),
+        arguments=quote(f"raw={raw}" if raw else ""), programs="[" + ", ".join(map(quote, programs)) + "]",
     )
     text += STORE.format(xenbus=XENBUS if disks or nets else "", more=store)
     if control:

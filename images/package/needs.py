@@ -5,6 +5,7 @@ must be one that both ends speak, and in a version that both know.
 
 servers/root/fit.c says the same of a program that is to take another one's place."""
 
+from description import sched
 from description.report import Report
 from description.schema import PROTOCOLS, Entry, System
 
@@ -23,7 +24,7 @@ def text(need: dom.Need) -> str:
             return "a PCI device (device = ...)"
         return f"a {word} connection with it as the {dom.ROLES[need.role]}"
     if need.kind == dom.CAPABILITY:
-        return {3: "that it is the policy", 4: "an interrupt (irqs)", 5: "I/O ports (ports)",
+        return {3: "that it is a policy", 4: "an interrupt (irqs)", 5: "I/O ports (ports)",
                 6: "device memory (mmio)", 9: "the log"}.get(
                     need.what, f"a capability for {dom.CAPABILITIES[need.what]}")
     return "a lifeboat" if need.kind == dom.LIFEBOAT else "another runtime"
@@ -40,7 +41,7 @@ def _given(native: Entry, system: System) -> set[tuple[int, int, int]]:
     capabilities = {4: native["irqs"] or native["device"], 5: native["ports"],
                     6: native["mmio"] or native["device"] or "pci" in native["serves"],
                     7: native["device"], 8: native["trace"], 9: native["log"] != "none",
-                    3: native.name == system.settings["policy"], 2: True}
+                    3: native.name in sched.plans(system), 2: True}
     given |= {(dom.CAPABILITY, what, 0) for what, there in capabilities.items() if there}
     if native["device"]:
         given.add((dom.CONNECTION, DEVICE, dom.CLIENT))

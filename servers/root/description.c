@@ -103,7 +103,7 @@ static const char *check_domain_numbers(const struct system_domain *domain) {
 		return "a domain's reaction to its end is unknown";
 	if (domain->flags & ~(SYSTEM_DOMAIN_F_AUTOSTART | SYSTEM_DOMAIN_F_POLICY))
 		return "a domain's flags are unknown";
-	if (domain->sched.weight < 1 || domain->sched.weight > 65535 || domain->sched.pad ||
+	if (domain->sched.weight < 1 || domain->sched.weight > 65535 ||
 	    domain->sched.budget_us > domain->sched.period_us)
 		return "a domain's wishes to the scheduling policy are impossible";
 	if (domain->lifeboat_pages > LIFEBOAT_MAX_PAGES || (domain->lifeboat_pages && !native))
@@ -130,6 +130,10 @@ static const char *check_domain(const struct description *d, uint32_t index) {
 	if (!description_string(d, domain->module)[0]) return "a domain has no image";
 	if (domain->kind == SYSTEM_KIND_GUEST && domain->flags & SYSTEM_DOMAIN_F_POLICY)
 		return "a guest cannot be a scheduling policy";
+	if (domain->sched.policy >= d->domain_count ||
+	    (domain->sched.policy &&
+	     !(d->domains[domain->sched.policy].flags & SYSTEM_DOMAIN_F_POLICY)))
+		return "a domain's scheduling policy is none";
 	for (uint32_t i = 0; i < index; i++) {
 		if (d->domains[i].domid == domain->domid) return "two domains have the same domid";
 		if (!strcmp(description_string(d, d->domains[i].name),
@@ -167,12 +171,13 @@ static const char *check_resource(const struct description *d, uint32_t index) {
 		return r->flags & ~(RIGHT_READ | RIGHT_WRITE) ? "a right on the log is unknown"
 							      : NULL;
 	case SYSTEM_RES_CPU:
-		return r->first >= MAX_CPU || r->count > MAX_CPU ? "a CPU is impossible" : NULL;
+		if (r->first >= MAX_CPU || r->count > MAX_CPU) return "a CPU is impossible";
+		break;
 	case SYSTEM_RES_TRACE: return NULL;
 	default: return "a resource's kind is unknown";
 	}
 	for (uint32_t i = 0; i < index; i++)
-		if (ranges_overlap(&d->resources[i], r)) return "a device is given twice";
+		if (ranges_overlap(&d->resources[i], r)) return "a device or a CPU is given twice";
 	return NULL;
 }
 

@@ -168,13 +168,15 @@ void handover_pages(struct native_start *start, uint32_t protocol, const char *n
 	rt_strcopy(n->name, name, sizeof(n->name));
 }
 
-/* A policy may place every domain; they lie apart from what the start page lists. */
+/* A policy may place the domains that are its own; they lie apart from what the start page lists.
+ */
 static bool give_policy(struct domain *domain) {
 	uint32_t count = description.domain_count + (canary_domain() != NULL);
 
 	if (domain->d->cap_slots < FIRST_DOMAIN_SLOT + count) return false;
-	for (uint32_t i = 0; i < count; i++)
-		if (cap_domain_cap(domain->slot, domains[i].slot, FIRST_DOMAIN_SLOT + i,
+	for (uint32_t i = 1; i < count; i++)
+		if (plan_policy(&domains[i]) == domain->index &&
+		    cap_domain_cap(domain->slot, domains[i].slot, FIRST_DOMAIN_SLOT + i,
 				   RIGHT_SCHED | RIGHT_INSPECT))
 			return false;
 	return true;

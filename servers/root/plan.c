@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who runs: until a policy domain is up, and whenever it is down, root commits a
- * plan of its own, all running domains in order of priority. A policy gets the
- * same list in its control page. Root itself is not in it: as the guard of its CPU it
+ * Who runs: until a policy domain is up, and whenever it is down, root commits plans
+ * of its own for its CPUs, all running domains of it in order of priority. A policy gets
+ * the same list in its control page. Where a machine has none of a policy's CPUs, its
+ * domains are with the first CPU's. Root itself is not in it: as the guard of its CPU it
  * stands first in every plan, so that no policy can keep it from its work.
  */
 #include "libs/cap/cap.h"
@@ -15,10 +16,21 @@
 #define DEFAULT_SLICE_US  10000U
 #define GUARD_BUDGET      MILLISECONDS(10)
 
-static struct domain *policy(void) {
-	for (uint32_t i = 1; i < description.domain_count; i++)
-		if (domains[i].d->flags & SYSTEM_DOMAIN_F_POLICY) return &domains[i];
-	return NULL;
+/* The index of the domain that plans for a CPU; 0: root does. */
+static uint32_t policy_of_cpu(uint32_t cpu) {
+	for (uint32_t i = 0; i < description.resource_count; i++) {
+		const struct system_resource *r = &description.resources[i];
+
+		if (r->kind == SYSTEM_RES_CPU && cpu >= r->first && cpu - r->first < r->count)
+			return r->domain;
+	}
+	return 0;
+}
+
+uint32_t plan_policy(const struct domain *domain) {
+	for (uint32_t cpu = 0; cpu < boot_info->cpus; cpu++)
+		if (policy_of_cpu(cpu) == domain->d->sched.policy) return domain->d->sched.policy;
+	return policy_of_cpu(0);
 }
 
 /* Indices of the domains that run, most important first; how many. */
@@ -46,6 +58,7 @@ static void tell_policy(struct domain *to, const uint16_t *order, uint32_t count
 	for (uint32_t i = 0; i < count; i++) {
 		const struct system_domain *d = domains[order[i]].d;
 
+		if (plan_policy(&domains[order[i]]) != to->index) continue;
 		for (uint32_t vcpu = 0; vcpu < d->vcpus; vcpu++)
 			entry[n++] = (struct control_vcpu){
 				.slot = FIRST_DOMAIN_SLOT + order[i],
@@ -69,21 +82,27 @@ static void tell_policy(struct domain *to, const uint16_t *order, uint32_t count
 	wiring_kick(to);
 }
 
-/* The plan of one CPU. Guests' vCPUs are spread over all, everything else is at home on the first.
- */
+/* The plan of one CPU of a policy's: guests' vCPUs are spread over them, everything else is at home
+ * on the first. */
 static void commit(const uint16_t *order, uint32_t count, uint32_t cpu) {
 	static struct plan_entry plan[PLAN_MAX];
 	struct plan_commit next = {.entries = (uintptr_t)plan};
-	uint32_t n = 0, spread = 0;
+	uint32_t policy = policy_of_cpu(cpu), n = 0, spread = 0, cpus = 0, mine = 0;
 	int error;
 
+	for (uint32_t other = 0; other < boot_info->cpus; other++) {
+		if (policy_of_cpu(other) != policy) continue;
+		if (other < cpu) mine++;
+		cpus++;
+	}
 	for (uint32_t i = 0; i < count; i++) {
 		const struct domain *domain = &domains[order[i]];
 		uint64_t slice = domain->d->slice_us ? domain->d->slice_us : DEFAULT_SLICE_US;
 		uint64_t budget = MIN(MAX(slice * 1000, PLAN_BUDGET_MIN), PLAN_BUDGET_MAX);
 
+		if (plan_policy(domain) != policy) continue;
 		for (uint32_t vcpu = 0; vcpu < domain->d->vcpus && n < PLAN_MAX; vcpu++)
-			if (cpu == (is_guest(domain) ? spread++ % boot_info->cpus : 0))
+			if (mine == (is_guest(domain) ? spread++ % cpus : 0))
 				plan[n++] = (struct plan_entry){
 					.domain = domain->slot,
 					.vcpu = vcpu,
@@ -105,13 +124,18 @@ void plan_start(void) {
 static void update(void *context) {
 	static uint16_t order[SYSTEM_MAX_DOMAINS + 1];
 	uint32_t count = running(order);
-	struct domain *to = policy();
 
 	(void)context;
-	if (to) tell_policy(to, order, count);
+	for (uint32_t i = 1; i < description.domain_count; i++)
+		if (domains[i].d->flags & SYSTEM_DOMAIN_F_POLICY)
+			tell_policy(&domains[i], order, count);
 	/* A policy that has just been started runs by this plan, too, until it commits its own. */
-	if (!to || to->stage != STAGE_RUNNING || !to->control->plan_done)
-		for (uint32_t cpu = 0; cpu < boot_info->cpus; cpu++) commit(order, count, cpu);
+	for (uint32_t cpu = 0; cpu < boot_info->cpus; cpu++) {
+		const struct domain *policy = &domains[policy_of_cpu(cpu)];
+
+		if (!policy->index || policy->stage != STAGE_RUNNING || !policy->control->plan_done)
+			commit(order, count, cpu);
+	}
 }
 
 void plan_update(void) {

@@ -170,6 +170,8 @@ const char *build_guest(struct domain *domain);
 
 /* --- plan.c --- */
 
+/* The index of the policy that places it; 0: root does. */
+uint32_t plan_policy(const struct domain *domain);
 /* Root's own place in all plans to come. */
 void plan_start(void);
 /* The set of running domains has changed: there will be a plan of it when the handler that runs has

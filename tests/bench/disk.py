@@ -40,7 +40,7 @@ ROWS = [
     for depth in (1, 32)
 ]
 SECONDS = 4
-NATIVES = ("root", "sched_rr", "console", "uart16550", "store", "pci", "vbd")
+NATIVES = ("root", minimal.POLICY, "console", "uart16550", "store", "pci", "vbd")
 DISK_BYTES = 256 << 20
 REQUESTS = 1024  # bench.sh: 1088 - 64
 GUEST_MIB, DOM0_MIB = 512, 1024

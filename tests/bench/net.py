@@ -48,7 +48,7 @@ PACKETS = [
 ]
 SECONDS = 5
 SPEEDS = ("Mbit/s", "packets/s", "us")
-NATIVES = ("root", "sched_rr", "console", "uart16550", "store", "pci", "switch")
+NATIVES = ("root", minimal.POLICY, "console", "uart16550", "store", "pci", "switch")
 DOM0_MIB, GUEST_MIB, MACHINE_MIB = 1536, 256, 3072
 TIMEOUT = 3000  # seconds for one boot
 XEN_CPU = disk.XEN_CPU + ",-xsave"  # with it xl cannot unpack a second guest's kernel

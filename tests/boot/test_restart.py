@@ -91,5 +91,5 @@ class Restart(unittest.TestCase):
         with system(DESCRIPTION) as console:
             console.expect("guest:/#", 120)
             command(console, "ps")
-            for name in ("root", "sched_rr", "uart16550", "console", "store", "one"):
+            for name in ("root", minimal.POLICY, "uart16550", "console", "store", "one"):
                 console.expect(rf"^{name} +[0-9]+ running", 30)

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Who runs when: stock guests under each scheduling policy."""
 
+import time
 import unittest
 
 from launcher import minimal
 from tests.boot.test_guests import ALARMS
 from tests.boot.test_smp import WORK
-from tests.support import DEBIAN_KERNELS, system
+from tests.support import DEBIAN_KERNELS, Session, system
 
 READY = "guest:/# "
 KERNEL = "package:" + DEBIAN_KERNELS["6.1_cloud"]
@@ -31,7 +32,7 @@ class Policies(unittest.TestCase):
             linux("one", vcpus=2, **wishes) + more, raw="one", policy=policy, scheduling=keys,
         )
         with system(text, cpus=2) as guest:
-            guest.expect(READY, 240)
+            guest.expect(READY, 400)
             guest.send("echo there are $(nproc) of th''em\n")
             self.assertEqual(guest.expect(r"there are (\d+) of them", 60)[1], "2")
             guest.send(WORK.format(rounds=3) + "\n")
@@ -52,6 +53,31 @@ class Policies(unittest.TestCase):
 
     def test_guest_under_table(self) -> None:
         self.works("sched_table", "windows = [0]\n")
+
+    def test_a_policy_for_each_cpu(self) -> None:
+        """Two policies side by side: what has a promise of one runs beside what the other plans."""
+        text = minimal.describe(
+            linux("one", vcpus=1),
+            "[domain.rt]\nimage = \"sched_edf\"\nplans = [1]\npriority = 12\n",
+            linux("two", policy="rt", cmdline='tessera.run="poweroff -f"')
+            + "reserve = { budget = \"15ms\", period = \"20ms\" }\n",
+            raw="one",
+        )
+        with system(text, cpus=2) as guest:
+            guest.expect(READY, 400)
+            self.wait_for_log(guest, "guest two: poweroff")
+            guest.send(WORK.format(rounds=1) + "\n")
+            guest.expect("worked", 240)
+            guest.send("poweroff -f\n")
+            self.assertEqual(guest.wait(120), 33, guest.text[-3000:])
+
+    def wait_for_log(self, console: Session, words: str, since: int = 0) -> int:
+        deadline = time.monotonic() + 400
+        while (at := console.log.read_text(errors="replace").find(words, since)) < 0:
+            self.assertLess(time.monotonic(), deadline, f"waited in vain for {words!r} in\n"
+                            + console.log.read_text(errors="replace"))
+            time.sleep(0.1)
+        return at + 1
 
 
 if __name__ == "__main__":
