@@ -16,6 +16,7 @@ void bus_started(struct bus *bus, uint16_t incarnation, uint64_t now) {
 	bus->incarnation = incarnation + 1U;
 	bus->greeted = false;
 	bus->issued = false;
+	bus->reminded = false;
 	bus->deadline = now + READY_PATIENCE;
 	__atomic_store_n(&bus->page->ready, 0, __ATOMIC_RELEASE);
 }
@@ -69,6 +70,7 @@ static bool issue(struct bus *bus, uint64_t now) {
 	*to = *from;
 	__atomic_store_n(&to->seq, bus->seq, __ATOMIC_RELEASE);
 	bus->issued = true;
+	bus->reminded = false;
 	bus->deadline = now + COMMAND_PATIENCE;
 	return true;
 }
@@ -93,6 +95,10 @@ enum bus_need bus_step(struct bus *bus, uint64_t now) {
 		if (__atomic_load_n(&bus->page->done, __ATOMIC_ACQUIRE) != bus->seq) break;
 		finish(bus, bus->page->status);
 	}
-	if (bus->deadline && now >= bus->deadline) return BUS_LATE;
-	return kick ? BUS_KICK : BUS_NOTHING;
+	if (!bus->deadline || now < bus->deadline) return kick ? BUS_KICK : BUS_NOTHING;
+	if (bus->reminded) return BUS_LATE;
+	/* Perhaps it had no CPU: root itself may have been at work all the time. Now it has one. */
+	bus->reminded = true;
+	bus->deadline = now + COMMAND_PATIENCE;
+	return BUS_KICK;
 }

@@ -35,6 +35,7 @@ struct bus {
 	uint32_t incarnation; /* pci_bus.ready of the present one, 0 = there is none */
 	bool issued;          /* `first` is in the page */
 	bool greeted;         /* the present one has said that it is ready */
+	bool reminded;        /* it is late, and was told so once */
 	uint64_t deadline;    /* for the next word of the bus domain, 0 = none is awaited */
 };
 

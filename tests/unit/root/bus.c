@@ -99,12 +99,15 @@ static void test_late(void) {
 
 	start();
 	CHECK(bus_step(&bus, bus.deadline - 1) == BUS_NOTHING);
+	CHECK(bus_step(&bus, bus.deadline) == BUS_KICK); /* it is told once more */
+	CHECK(bus_step(&bus, bus.deadline - 1) == BUS_NOTHING);
 	CHECK(bus_step(&bus, bus.deadline) == BUS_LATE); /* it never says that it is ready */
 	ready(0);
 	submit(&a);
 	CHECK(bus_step(&bus, now) == BUS_KICK && bus.deadline == now + 1000 * MS);
 	CHECK(bus_step(&bus, now + 999 * MS) == BUS_NOTHING);
-	CHECK(bus_step(&bus, now + 1000 * MS) == BUS_LATE && !a.calls);
+	CHECK(bus_step(&bus, now + 1000 * MS) == BUS_KICK && bus.deadline == now + 2000 * MS);
+	CHECK(bus_step(&bus, now + 2000 * MS) == BUS_LATE && !a.calls);
 	answer(0);
 	CHECK(bus_step(&bus, now + 1000 * MS) == BUS_NOTHING && a.calls == 1);
 }
