@@ -24,7 +24,9 @@ F_EXIT_WITH_GUESTS, F_REQUIRE_IOMMU = 1, 2
 KIND_ROOT, KIND_NATIVE, KIND_GUEST = range(3)
 DOMAIN_F_AUTOSTART, DOMAIN_F_POLICY = 1, 2
 # Pages of native rings: proto/serial.h, manage.h, blk.h, pci.h, net.h, netctl.h.
-RING_PAGES = {"serial": 1, "control": 17, "xenbus": 1, "disk": 10, "pci": 8, "net": 10, "netctl": 33}
+RING_PAGES = {
+    "serial": 1, "control": 17, "xenbus": 1, "disk": 10, "pci": 8, "net": 10, "netctl": 33,
+}
 XENBUS_VBD, XENBUS_VIF = 1, 2
 RES_IOPORTS, RES_IRQ, RES_MMIO, RES_LOG, RES_CPU, RES_TRACE = range(1, 7)
 
