@@ -151,7 +151,8 @@ class Control(unittest.TestCase):
             operator.request("reboot", name="one")
             it.console.expect(READY, LIMIT)
             # BusyBox's poweroff tells an init that is not there.
-            it.console.send("mkdir -p /sbin; rm -f /sbin/poweroff; echo '#!/bin/sh' > /sbin/poweroff; "
+            it.console.send("mkdir -p /sbin; rm -f /sbin/poweroff; "
+                            "echo '#!/bin/sh' > /sbin/poweroff; "
                             "echo 'busybox poweroff -f' >> /sbin/poweroff; "
                             "chmod +x /sbin/poweroff; echo it can be asked now\n")
             it.console.expect("^it can be asked now", LIMIT)
