@@ -336,7 +336,7 @@ static void test_sessions(void) {
 	blk_driver_work(&driver);
 	blk_page()->wanted = 1U << 16;
 	blk_driver_work(&driver);
-	blk_page()->version = 2;
+	blk_page()->version = BLK_VERSION + 1;
 	ask(1);
 	CHECK(!quiesces && blk_page()->session == 0);
 	blk_page()->version = BLK_VERSION;
