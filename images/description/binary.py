@@ -104,7 +104,8 @@ def _domain(
             initrd = modules.add("initrd", _initrd(entry), f"{entry.name}.initrd", entry.name)
     else:
         module, initrd = modules.add("program", entry["image"], entry["image"]), ""
-    flags = (DOMAIN_F_AUTOSTART if entry["autostart"] else 0) | (DOMAIN_F_POLICY if is_policy else 0)
+    flags = DOMAIN_F_AUTOSTART if entry["autostart"] else 0
+    flags |= DOMAIN_F_POLICY if is_policy else 0
     return DOMAIN.pack(
         strings.add(entry.name),
         strings.add(module),

@@ -205,7 +205,8 @@ def describe(
     programs: more that are to be there."""
     text = BASE.format(
         name=name, policy=policy, scheduling=scheduling,
-        arguments=quote(f"raw={raw}" if raw else ""), programs="[" + ", ".join(map(quote, programs)) + "]",
+        arguments=quote(f"raw={raw}" if raw else ""),
+        programs="[" + ", ".join(map(quote, programs)) + "]",
     )
     text += STORE.format(xenbus=XENBUS if disks or nets else "", more=store)
     if control:
