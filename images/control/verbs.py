@@ -15,7 +15,7 @@ from typing import Any, Callable, Optional
 
 from launcher.paths import Failure
 
-from . import console, systems, text
+from . import console, inspection, systems, text
 from .client import Client, Refused, Unreachable
 from .frame import Message
 
@@ -421,8 +421,20 @@ def _add_changing(verbs: Verbs) -> None:
     sched.add_argument("--domain", metavar="NAME", help="if there are several policies")
 
 
+def _add_inspection(verbs: Verbs) -> None:
+    audit = verbs.add("audit", "compare what all domains may touch with the description",
+                      inspection.audit, None)
+    audit.add_argument("--description", type=Path, metavar="FILE", help="of the running system")
+    graph = verbs.add("graph", "draw who may touch what, as SVG", inspection.draw, None)
+    graph.add_argument("-o", "--output", default="tessera.svg", metavar="FILE")
+    stats = verbs.add("stats", "all counters at once", inspection.stats, None)
+    stats.add_argument("--openmetrics", action="store_true", help="as OpenMetrics text")
+    verbs.add("postmortem", "how a domain died, with a backtrace", inspection.postmortem)
+
+
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     verbs = Verbs(commands)
     _add_looking(verbs)
     _add_net_and_blk(verbs)
     _add_changing(verbs)
+    _add_inspection(verbs)

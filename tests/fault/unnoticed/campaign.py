@@ -110,7 +110,8 @@ def _ramdisk(folder: Path, plan: Plan) -> Path:
     """That of the network's campaign, and the writer of the disks'."""
     # It begins before the first death, and ends after the talk: its last words are the kernel's.
     words = {"seconds": plan.end_ms // 1000 - WORK_MS // 1000 + 3, "seed": plan.seed,
-             "pause": PAUSE_US, "port": PORT, "streams": STREAMS, "end": plan.end_ms * 1_000_000, "rate": RATE}
+             "pause": PAUSE_US, "port": PORT, "streams": STREAMS, "rate": RATE,
+             "end": plan.end_ms * 1_000_000}
     path = net_campaign.ramdisk(
         folder, {"alice": ALICE.format(**words), "bob": BOB.format(port=PORT)}, False)
     added = initrd.Archive()
