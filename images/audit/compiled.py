@@ -16,6 +16,7 @@ class Domain:
     domid: int
     kind: int  # binary.KIND_*
     policy: bool
+    placed_by: int  # index of the policy that the description names; 0: none
     line: int
 
 
@@ -73,7 +74,8 @@ def read(data: bytes) -> System:
     system = System(text(name))
     for index, d in enumerate(records(binary.DOMAIN, 0)):
         system.domains.append(Domain(
-            text(d[0]), index, d[4], d[5], bool(d[6] & binary.DOMAIN_F_POLICY), d[LINE]))
+            text(d[0]), index, d[4], d[5], bool(d[6] & binary.DOMAIN_F_POLICY),
+            d[POLICY], d[LINE]))
     for r in records(binary.RESOURCE, 1):
         system.resources.append(Resource(*r))
     for c in records(binary.CONNECTION, 2):
@@ -84,4 +86,4 @@ def read(data: bytes) -> System:
     return system
 
 
-LINE = 23  # place of `line` in binary.DOMAIN
+LINE, POLICY = 23, 34  # places of `line` and `sched.policy` in binary.DOMAIN

@@ -75,6 +75,13 @@ def _connections(system: System, domain: Domain) -> list[Cap]:
     return found
 
 
+def _policy_of(system: System, domain: Domain, cpus: int) -> int:
+    """Who places it on a machine with so many CPUs: as root finds out."""
+    plans = {cpu: r.domain for r in reversed(system.resources) if r.kind == binary.RES_CPU
+             for cpu in range(r.first, min(r.first + r.count, cpus))}
+    return domain.placed_by if domain.placed_by in plans.values() else plans.get(0, 0)
+
+
 def of(system: System, domain: Domain, cpus: int) -> list[Cap]:
     """What a running domain holds. Of a driver: without what its device brings (device())."""
     if domain.kind == binary.KIND_GUEST:
@@ -82,7 +89,9 @@ def of(system: System, domain: Domain, cpus: int) -> list[Cap]:
     found = [_domain(system.domains[0], "grant event", "every native domain can name root")]
     found += _resources(system, domain, cpus) + _connections(system, domain)
     if domain.policy:
-        found += [_domain(peer, "sched inspect", "it is the policy") for peer in system.domains]
+        found += [_domain(peer, "sched inspect", "it is the policy")
+                  for peer in system.domains[1:]
+                  if _policy_of(system, peer, cpus) == domain.index]
         found.append(_cap("domain", "sched inspect", TRIAL_DOMID, 1,
                           "new programs are tried there"))
     return found

@@ -70,15 +70,17 @@ static void say_domain(const struct manage_domain *d) {
 	devices |= d->device[0] >= '0' && d->device[0] <= '9';
 }
 
-/* Who is believed, where there are devices. */
+/* Who is believed, where there are devices; and how much memory nobody has. */
 static void say_trust(const struct manage_answer *answer) {
 	const struct manage_system *system = answer->payload;
 
-	if (answer->status || answer->length < sizeof(*system) || !devices) {
+	if (answer->status || answer->length < sizeof(*system)) {
 		finished();
 		return;
 	}
-	print("%s\n", !(system->flags & MANAGE_SYSTEM_IOMMU)
+	if (devices)
+		print("%s\n",
+		      !(system->flags & MANAGE_SYSTEM_IOMMU)
 			      ? "no IOMMU guards DMA: the drivers and their devices are trusted "
 				"with all memory"
 		      : system->flags & MANAGE_SYSTEM_INTREMAP
@@ -86,6 +88,7 @@ static void say_trust(const struct manage_answer *answer) {
 				"its driver was given"
 			      : "the IOMMU enforces DMA: a device reaches only what its driver was "
 				"given; interrupts are not guarded");
+	print("%lu MiB of memory are free\n", system->free_frames / 256);
 	finished();
 }
 

@@ -41,8 +41,17 @@ serves = ["pci"]
 ports = ["0xcf8-0xcff"]
 priority = 15
 [domain.store]
-serves = ["disk"]
-lifeboat = "{lifeboat}"
+serves = ["store", "xenbus"]
+lifeboat = "1M"
+priority = 30
+[domain.vbd]
+serves = ["block", "disk"]
+lifeboat = "256K"
+priority = 50
+[connection.vbdstore]
+protocol = "xenbus"
+server = "store"
+client = "vbd"
 """
 
 DRIVER = """
@@ -51,14 +60,14 @@ image = "{image}"
 device = {{ {device} }}
 [connection.{name}]
 protocol = "disk"
-server = "store"
+server = "vbd"
 client = "{name}"
 """
 
 
 def described(*drivers: tuple[str, str, str], settings: str = "") -> str:
-    """Drivers as (name, program, device). The store stands for the server of their disks."""
-    return BASE.format(settings=settings, lifeboat="1M") + "".join(
+    """Drivers as (name, program, device)."""
+    return BASE.format(settings=settings) + "".join(
         DRIVER.format(name=name, image=image, device=device) for name, image, device in drivers
     )
 

@@ -7,7 +7,13 @@
 #include "libs/event/event.h"
 #include "libs/log/log.h"
 #include "libs/pci/pci.h"
+#include "libs/rt/package.h"
 #include "libs/rt/time.h"
+#include "proto/blk.h"
+#include "proto/system.h"
+
+/* It is wired as a driver, and never says a word there. */
+PACKAGE_CLIENT(SYSTEM_CONN_DISK, BLK_OLDEST, BLK_VERSION);
 
 #define EDU_SIZE        0x1000U
 #define EDU_DMA_FROM    0x80U

@@ -21,7 +21,7 @@ static const struct boat_peer peers[CLIENTS] = {
 };
 static const struct guest_facts facts = {.vcpus = 1, .memory_kib = 4096, .maximum_kib = 4096};
 
-static _Alignas(64) uint8_t memory[400 << 10];
+static _Alignas(64) uint8_t memory[640 << 10];
 static struct xenstore_domain_interface rings[CLIENTS];
 static struct connection connections[CLIENTS];
 
