@@ -88,10 +88,9 @@ void pump(void *context) {
 	vbd.now = time_now();
 	vbd.deadline = 0;
 	ring_answer();
-	for (uint32_t i = 0; i < VBD_WORDS; i++) {
-		vbd.ready.word[i] |= vbd.released.word[i];
-		vbd.released.word[i] = 0;
-	}
+	for (uint32_t n = 0; (n = bits_next(&vbd.released, n)) != VBD_NONE; n++)
+		bits_add(&vbd.ready, n);
+	if (bits_any(&vbd.released)) vbd.released = (struct bits){0};
 	more = take();
 	driver_watch();
 	to_drivers();

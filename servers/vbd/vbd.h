@@ -51,29 +51,36 @@
 
 #define VBD_VOLUME_EXTENTS 16U
 
-/* A set of guests or devices. */
+/* A set of guests or devices. Mostly there are few: what has none costs one look. */
 struct bits {
 	uint64_t word[VBD_WORDS];
+	uint64_t some; /* bit w: word[w] is not 0 */
 };
 _Static_assert(VBD_GUESTS <= VBD_WORDS * 64 && VBD_DEVICES <= VBD_WORDS * 64, "a bit for each");
-static inline void bits_add(struct bits *bits, uint32_t n) { bits->word[n / 64] |= 1ULL << n % 64; }
+static inline void bits_add(struct bits *bits, uint32_t n) {
+	bits->word[n / 64] |= 1ULL << n % 64;
+	bits->some |= 1ULL << n / 64;
+}
 static inline void bits_remove(struct bits *bits, uint32_t n) {
 	bits->word[n / 64] &= ~(1ULL << n % 64);
+	if (!bits->word[n / 64]) bits->some &= ~(1ULL << n / 64);
 }
 static inline bool bits_has(const struct bits *bits, uint32_t n) {
 	return bits->word[n / 64] >> n % 64 & 1;
 }
 /* The lowest from this one on; VBD_NONE: there is none. */
 static inline uint32_t bits_next(const struct bits *bits, uint32_t from) {
-	uint64_t word;
+	uint64_t word, later;
 
-	for (; from < VBD_WORDS * 64; from = (from / 64 + 1) * 64) {
-		word = bits->word[from / 64] >> from % 64;
-		if (word) return from + (uint32_t)__builtin_ctzll(word);
-	}
-	return VBD_NONE;
+	if (from >= VBD_WORDS * 64) return VBD_NONE;
+	word = bits->word[from / 64] >> from % 64;
+	if (word) return from + (uint32_t)__builtin_ctzll(word);
+	later = bits->some & ~((2ULL << from / 64) - 1);
+	if (!later) return VBD_NONE;
+	from = (uint32_t)__builtin_ctzll(later);
+	return from * 64 + (uint32_t)__builtin_ctzll(bits->word[from]);
 }
-static inline bool bits_any(const struct bits *bits) { return bits_next(bits, 0) != VBD_NONE; }
+static inline bool bits_any(const struct bits *bits) { return bits->some != 0; }
 
 struct volume {
 	const char *name;
