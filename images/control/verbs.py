@@ -151,37 +151,15 @@ def _events(arguments: argparse.Namespace, client: Client) -> int:
     return 0
 
 
-def _listed(verb: str, head: list[str], keys: list[str]) -> Callable[..., int]:
-    """A verb whose items are a table as they are."""
-
-    def call(arguments: argparse.Namespace, client: Client) -> int:
-        given = {key: getattr(arguments, key) for key in ("name", "direction", "tail")
-                 if getattr(arguments, key, None) is not None}
-        items = client.items(verb, **given)
-        if arguments.json:
-            _show(items)
-            return 0
-        rows = []
-        for item in items:
-            cells = [item.get(key, "") for key in keys]
-            rows.append([" ".join(map(str, cell)) if isinstance(cell, list) else str(cell)
-                         for cell in cells])
-        numbers = [i for i, key in enumerate(keys) if items and isinstance(items[0].get(key), int)]
-        text.table(head, rows, sys.stdout, right=numbers)
-        return 0
-
-    return call
-
-
-def _logs(arguments: argparse.Namespace, client: Client) -> int:
-    name = {"name": arguments.name} if arguments.name else {}
-    items = client.items("logs", tail=arguments.tail, **name)
+def _caps(arguments: argparse.Namespace, client: Client) -> int:
+    items = client.items("caps", name=arguments.name)
     if arguments.json:
         _show(items)
         return 0
-    for item in items:
-        prefix = "" if arguments.name else f"{item['name']}: "
-        print(prefix + text.printable(item["text"]))
+    keys = ("slot", "type", "rights", "first", "count", "what")
+    rows = [[" ".join(item[key]) if key == "rights" else str(item.get(key, "")) for key in keys]
+            for item in items]
+    text.table([key.upper() for key in keys], rows, sys.stdout, right=(0, 3, 4))
     return 0
 
 
@@ -242,19 +220,6 @@ def _set(arguments: argparse.Namespace, client: Client) -> int:
     if arguments.json:
         _show({"ok": answer["ok"]})
     return 0
-
-
-def _plug(verb: str) -> Callable[..., int]:
-    def call(arguments: argparse.Namespace, client: Client) -> int:
-        if arguments.dry_run:
-            print(f"{arguments.name}: would {verb} {arguments.device}")
-            return 0
-        answer = client.request(verb, name=arguments.name, device=arguments.device)
-        if arguments.json:
-            _show({"ok": answer["ok"]})
-        return 0
-
-    return call
 
 
 def proven(client: Client, name: str, before: Message, seconds: float) -> Message:
@@ -366,24 +331,8 @@ def _add_looking(verbs: Verbs) -> None:
     _count(top)
     verbs.add("why", "the story of a domain's last failure", _why)
     _count(verbs.add("events", "what happens, as it happens", _events, None))
-    logs = verbs.add("logs", "what domains have said", _logs, "[NAME]")
-    logs.add_argument("--tail", type=int, default=200, metavar="N", help="lines at most")
-    verbs.add("caps", "what a domain may touch, out of the core's own tables", _listed(
-        "caps", ["SLOT", "TYPE", "RIGHTS", "FIRST", "COUNT", "WHAT"],
-        ["slot", "type", "rights", "first", "count", "what"]))
+    verbs.add("caps", "what a domain may touch, out of the core's own tables", _caps)
     verbs.add("console", "a guest's console in this terminal", console.attach)
-
-
-def _add_net_and_blk(verbs: Verbs) -> None:
-    verbs.add("net", "the switch's ports and their counters", _listed(
-        "net", ["PORT", "KIND", "UP", "IN", "BYTES IN", "OUT", "BYTES OUT"],
-        ["name", "kind", "up", "in_packets", "in_bytes", "out_packets", "out_bytes"]), None)
-    rules = verbs.add("net-rules", "how often each rule of a VIF was hit", _listed(
-        "net-rules", ["LINE", "PACKETS", "BYTES"], ["line", "packets", "bytes"]))
-    rules.add_argument("direction", choices=("out", "in"))
-    verbs.add("blk", "virtual disks and their counters", _listed(
-        "blk", ["DISK", "GUEST", "UP", "READS", "WRITES", "ERRORS", "BYTES/S", "IOPS"],
-        ["name", "guest", "up", "reads", "writes", "errors", "limit_bytes", "limit_iops"]), None)
 
 
 LIFE = {
@@ -407,10 +356,6 @@ def _add_changing(verbs: Verbs) -> None:
     setter.add_argument("key", choices=("memory", "weight", "cap", "heartbeat"),
                         help="memory in MiB, cap in thousandths of a CPU, heartbeat in ms")
     setter.add_argument("value", type=int)
-    for word in ("plug", "unplug"):
-        plug = verbs.add(word, f"{word} a disk or a VIF of the description's", _plug(word),
-                         changes=True)
-        plug.add_argument("device", metavar="DEVICE")
     upgrade = verbs.add("upgrade", "replace a domain's program", _upgrade, changes=True)
     upgrade.add_argument("file", metavar="FILE.dom")
     verbs.add("rollback", "go back to the program before", _rollback, changes=True)
@@ -435,6 +380,5 @@ def _add_inspection(verbs: Verbs) -> None:
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     verbs = Verbs(commands)
     _add_looking(verbs)
-    _add_net_and_blk(verbs)
     _add_changing(verbs)
     _add_inspection(verbs)

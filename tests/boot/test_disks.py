@@ -14,7 +14,7 @@ import diskimage
 from diskimage import ALIGNMENT, Partition
 from launcher import disks, minimal
 from launcher.disks import Disk
-from launcher.paths import TOP
+from launcher.paths import TOP, out_dir
 from tests.support import (
     COMMAND, DEBIAN_KERNELS, GRUB, Session, boot, disk_initrd, package, system,
 )
@@ -87,8 +87,20 @@ class Debian(unittest.TestCase):
         found = subprocess.run(["md5sum", written], check=True, capture_output=True, text=True)
         self.assertEqual(found.stdout.split()[0], digest)
 
+    def manage(self, page: str) -> None:
+        """Each command of a page that can be typed while the system runs."""
+        text = (TOP / "docs" / "howto" / page).read_text()
+        blocks = re.findall(r"^```sh\n((?:\./tessera (?!run|build|sign).*\n)+)```$", text, re.M)
+        self.assertTrue(blocks)
+        for line in "".join(blocks).splitlines():
+            words = line.replace("build/", f"{out_dir()}/").split()[1:]
+            done = subprocess.run([COMMAND, *words], capture_output=True, text=True, check=False,
+                                  stdin=subprocess.DEVNULL, timeout=300)
+            self.assertEqual(done.returncode, 0, f"{line}\n{done.stdout}{done.stderr}")
+
     def test_default_system(self) -> None:
-        """By the README's first command, with a disk of the test's own."""
+        """By the README's first command, with a disk of the test's own; and what the pages say
+        about managing it and about upgrades, while it writes."""
         with folder() as where:
             image = debian_copy(where)
             command = [COMMAND, "run", "--disk", f"disk0={image}"]
@@ -101,6 +113,14 @@ class Debian(unittest.TestCase):
                              "done; ping -c 1 -w 60 10.0.2.2\n")
                 console.expect(r"inet 10\.0\.2\.15/24", 120)
                 console.expect(r"bytes from 10\.0\.2\.2", 120)
+                console.send("(while dd if=/dev/zero of=file bs=64k count=64 conv=fsync; do :; done) "
+                             "2>/dev/null & before=$(dmesg | wc -l)\n")
+                self.manage("manage.md")
+                self.manage("upgrade.md")
+                console.send("kill %1; dmesg | tail -n +$((before + 1)) | sed s/^/bad:/; "
+                             "echo end of errors\n")
+                errors = console.expect(r"((?:^bad:.*\n)*)^end of errors$", 120)[1]
+                self.assertEqual(errors, "")
                 console.send("poweroff\n")
                 self.assertEqual(console.wait(180), 0, console.text[-3000:])
             self.clean(image, where)
