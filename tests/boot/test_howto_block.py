@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """docs/howto/block-driver.md, followed literally in a copy of the tree."""
 
-import shutil
 import tempfile
 import time
 import unittest
@@ -11,8 +10,10 @@ from describe import program_finder
 from description import compile_text
 from launcher import build, launch, machine
 from launcher.paths import TOP
-from tests.boot.test_howto_native import commands_of_page, copy_tree, files_of_page, run
-from tests.support import Session, build_dir
+from tests.boot.test_howto_native import (
+    add_the_rest, commands_of_page, copy_tree, files_of_page, run,
+)
+from tests.support import Session
 
 PAGE = TOP / "docs" / "howto" / "block-driver.md"
 DRIVER = "edu_disk"
@@ -35,15 +36,8 @@ class HowTo(unittest.TestCase):
             cross = str(tree / "images" / "cross-x86_64.ini")
             run("meson", "setup", str(built), "--cross-file", cross, cwd=tree)
             run("ninja", "-C", str(built), f"drivers/{DRIVER}.dom", cwd=tree)
-            self.add_the_rest(built)
+            add_the_rest(built, "sched_rr", "pci", "blkcheck")
             self.drives((tree / "images" / "edu.toml").read_text(), built)
-
-    def add_the_rest(self, built: Path) -> None:
-        """What the page does not change is there already."""
-        for program in ("root", "sched_rr", "pci", "blkcheck"):
-            shutil.copy(build.program(build_dir(), program), built / "drivers" / f"{program}.dom")
-        build.core(built).parent.mkdir(exist_ok=True)
-        shutil.copy(build.core(build_dir()), build.core(built))
 
     def drives(self, description: str, built: Path) -> None:
         with build.workspace() as name:

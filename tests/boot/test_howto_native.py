@@ -42,6 +42,15 @@ def run(*command: str, cwd: Path) -> None:
         raise AssertionError(f"{' '.join(command)}:\n{done.stdout[-3000:]}")
 
 
+def add_the_rest(built: Path, *programs: str) -> None:
+    """What a page does not change is there already."""
+    for program in programs:
+        shutil.copy(build.program(build.build_dir(), program), built / "drivers" / f"{program}.dom")
+    for find in (build.core, build.root):
+        find(built).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(find(build.build_dir()), find(built))
+
+
 class HowTo(unittest.TestCase):
     def test_page(self) -> None:
         page = PAGE.read_text()
