@@ -16,7 +16,7 @@
 #define REQUESTS   32U    /* ring anyway when there are so many */
 #define GAPS       4U     /* a pause is as long as so many packets took */
 #define SHORTEST   20000U /* ns */
-#define LONGEST    500000U
+#define LONGEST    60000U
 #define MOST_TIMES 255U
 
 static uint64_t length(uint64_t gap) { return MIN(MAX(gap * GAPS, SHORTEST), LONGEST); }

@@ -58,14 +58,12 @@ def wait_for_rounds(rig: Rig) -> None:
 
 class Programs(unittest.TestCase):
     def description(self) -> str:
-        listed = ", ".join(f'"{program}"' for program in TESTERS)
         text = minimal.describe(
             minimal.guest("one", kernel=f"package:{KERNEL}", initrd="built:busybox",
                           cmdline="quiet", memory="128M"),
-            TESTER, name="programs", control=True)
-        text = text.replace('server = "root"\nclient = "console"\n',
+            TESTER, name="programs", control=True, programs=TESTERS)
+        return text.replace('server = "root"\nclient = "console"\n',
                             'server = "root"\n' + CONTROL_RIGHTS)
-        return text.replace("[system]\n", f"[system]\nprograms = [{listed}]\n", 1)
 
     def test_good_and_bad_ones(self) -> None:
         with system(self.description()) as console:

@@ -57,13 +57,12 @@ def description(programs: Sequence[str] = (), network: bool = True) -> str:
         minimal.virtual("one", [disks.Disk(Path("x"), "virtio-blk")]),
         minimal.vifs("one", [nets.parse("")]) if network else "",
         name="upgrade", control=True, disks=[disks.Disk(Path("x"), "virtio-blk")],
-        nets=[nets.parse("")] if network else [],
+        nets=[nets.parse("")] if network else [], programs=programs,
     )
-    listed = ", ".join(f'"{program}"' for program in programs)
     text = text.replace('client = "console"\n', CONTROL_RIGHTS, 2)
     # The first of the two is the serial line's, which has no rights.
     text = text.replace(CONTROL_RIGHTS, 'client = "console"\n', 1)
-    return text.replace("[system]\n", f"[system]\nprograms = [{listed}]\n", 1)
+    return text
 
 
 @contextmanager
