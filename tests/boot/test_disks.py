@@ -113,8 +113,8 @@ class Debian(unittest.TestCase):
                              "done; ping -c 1 -w 60 10.0.2.2\n")
                 console.expect(r"inet 10\.0\.2\.15/24", 120)
                 console.expect(r"bytes from 10\.0\.2\.2", 120)
-                console.send("(while dd if=/dev/zero of=file bs=64k count=64 conv=fsync; do :; done) "
-                             "2>/dev/null & before=$(dmesg | wc -l)\n")
+                console.send("(while dd if=/dev/zero of=file bs=64k count=64 conv=fsync; do :; "
+                             "done) 2>/dev/null & before=$(dmesg | wc -l)\n")
                 self.manage("manage.md")
                 self.manage("upgrade.md")
                 console.send("kill %1; dmesg | tail -n +$((before + 1)) | sed s/^/bad:/; "
