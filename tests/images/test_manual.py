@@ -52,7 +52,8 @@ class Completion(unittest.TestCase):
         self.assertEqual(self.offered("bash", "tessera", "upgrade", "nic0", "a"), ["ask"])
 
     def test_zsh_takes_it(self) -> None:
-        script = "autoload -U compinit && compinit -u -D\n" + manual.completion(cli._parser(), "zsh")
+        script = "autoload -U compinit && compinit -u -D\n"
+        script += manual.completion(cli._parser(), "zsh")
         script += 'print -r -- "${_comps[tessera]}"\n'
         done = subprocess.run(["zsh", "-f"], input=script, capture_output=True, text=True,
                               check=True)
