@@ -29,7 +29,6 @@ class Running:
     build: str  # the folder of the programs, with their symbols
     lines: dict[str, str] = field(default_factory=dict)  # driver: socket
     gdb: str = ""  # socket of QEMU's stub
-    monitor: str = ""
 
 
 def _file() -> Path:

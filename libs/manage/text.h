@@ -26,8 +26,10 @@ void manage_text_go_on(void);
 /* All commands are answered, and the answers said. */
 bool manage_text_idle(void);
 
-/* The words of the protocol: of MANAGE_* codes, and of MANAGE_STATE_*. */
+/* The words of the protocol: of MANAGE_* codes, of MANAGE_STATE_*, and of one of MANAGE_F_*. */
 const char *manage_status_word(uint32_t status);
 const char *manage_state_word(uint32_t state);
+/* NULL: there is no such right. */
+const char *manage_right_word(uint32_t right);
 
 #endif

@@ -32,3 +32,12 @@ const char *manage_state_word(uint32_t state) {
 
 	return state < ARRAY_SIZE(words) ? words[state] : "unknown";
 }
+
+const char *manage_right_word(uint32_t right) {
+	static const char *const words[] = {"see",     "life",  "set",   "upgrade",
+					    "inspect", "trace", "create"};
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (right == 1U << i) return words[i];
+	return NULL;
+}

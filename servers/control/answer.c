@@ -63,16 +63,14 @@ static void finish(struct line *line) {
 }
 
 void answer_hello(struct line *line, const struct manage_answer *answer) {
-	static const char *const words[] = {"see",     "life",  "set",   "upgrade",
-					    "inspect", "trace", "create"};
 	const struct manage_system *system = answer->payload;
 	struct json_writer *w = begin_ok(line);
 
 	json_number(w, "protocol", 1);
 	json_chars(w, "system", answer->status ? "" : system->name, MANAGE_NAME);
 	json_open(w, "rights", '[');
-	for (uint32_t i = 0; i < ARRAY_SIZE(words); i++)
-		if (manage_rights() & 1U << i) json_string(w, NULL, words[i]);
+	for (uint32_t right = 1; manage_right_word(right); right <<= 1)
+		if (manage_rights() & right) json_string(w, NULL, manage_right_word(right));
 	json_close(w, ']');
 	json_unsigned(w, "session", journal_session());
 	json_string(w, "domain", rt_start_page->name);

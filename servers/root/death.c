@@ -2,27 +2,13 @@
 #include "death.h"
 
 #include "libs/cap/cap.h"
-#include "libs/rt/time.h"
 #include "program.h"
+#include "recent.h"
 
 #define DEATHS 32U
 
-static struct {
-	const struct domain *domain;
-	struct manage_death death;
-} kept[DEATHS];
-static uint32_t used;
-
-/* The domain's own place, a free one, or the oldest death's. */
-static uint32_t place_for(const struct domain *domain) {
-	uint32_t oldest = 0;
-
-	for (uint32_t i = 0; i < used; i++) {
-		if (kept[i].domain == domain) return i;
-		if (kept[i].death.at_ns < kept[oldest].death.at_ns) oldest = i;
-	}
-	return used < DEATHS ? used++ : oldest;
-}
+static struct recent places[DEATHS];
+static struct manage_death kept[DEATHS];
 
 static void take_registers(const struct domain *domain, struct manage_death *to) {
 	struct domain_vcpu v;
@@ -52,12 +38,11 @@ static void take_registers(const struct domain *domain, struct manage_death *to)
 }
 
 void death_record(const struct domain *domain, const char *text) {
-	uint32_t i = place_for(domain);
-	struct manage_death *to = &kept[i].death;
+	uint32_t i = recent_take(places, DEATHS, domain);
+	struct manage_death *to = &kept[i];
 	struct domain_info info;
 
-	kept[i].domain = domain;
-	*to = (struct manage_death){.at_ns = time_now(), .incarnation = domain->incarnation};
+	*to = (struct manage_death){.at_ns = places[i].at_ns, .incarnation = domain->incarnation};
 	rt_strcopy(to->text, text, sizeof(to->text));
 	take_registers(domain, to);
 	if (domain->program)
@@ -72,10 +57,9 @@ void death_record(const struct domain *domain, const char *text) {
 }
 
 bool death_read(const struct domain *domain, struct manage_death *death) {
-	for (uint32_t i = 0; i < used; i++) {
-		if (kept[i].domain != domain) continue;
-		*death = kept[i].death;
-		return true;
-	}
-	return false;
+	uint32_t i = recent_find(places, DEATHS, domain);
+
+	if (i == DEATHS) return false;
+	*death = kept[i];
+	return true;
 }

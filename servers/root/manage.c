@@ -7,6 +7,7 @@
 #include "manage.h"
 
 #include "libs/log/log.h"
+#include "libs/manage/text.h"
 #include "libs/ring/ring.h"
 #include "libs/rt/time.h"
 #include "pages.h"
@@ -58,15 +59,6 @@ static const struct request {
 	{MANAGE_POSTMORTEM, MANAGE_F_INSPECT, NAME, manage_postmortem},
 };
 
-static const char *right_word(uint32_t right) {
-	static const char *const words[] = {"see",     "life",  "set",   "upgrade",
-					    "inspect", "trace", "create"};
-
-	for (uint32_t i = 0; i < ARRAY_SIZE(words); i++)
-		if (right == 1U << i) return words[i];
-	return "?";
-}
-
 uint32_t manage_refuse(struct manage_call *call, uint32_t status, const char *format, ...) {
 	va_list arguments;
 
@@ -96,7 +88,7 @@ static uint32_t execute(const struct client *client, struct manage_call *call) {
 	if (!(client->flags & request->right))
 		return manage_refuse(call, MANAGE_DENIED,
 				     "%s lacks the right \"%s\" on its connection with root",
-				     client->domain->name, right_word(request->right));
+				     client->domain->name, manage_right_word(request->right));
 	if (call->length > MANAGE_PAYLOAD)
 		return manage_refuse(call, MANAGE_INVALID, "a payload of %u bytes", call->length);
 	if (request->named) {

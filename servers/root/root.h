@@ -27,6 +27,8 @@
  *     exit.c         the end of the system
  *     story.c        what went wrong last with each domain
  *     death.c        how a domain stood when it died
+ *     recent.c       places for what is kept of those two
+ *     trace.c        the traces of the core, for who may read them
  *     manage.c, manage_*.c   requests of domains that manage the system
  */
 #ifndef SERVERS_ROOT_ROOT_H

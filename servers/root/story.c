@@ -1,36 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "story.h"
 
-#include "libs/rt/time.h"
+#include "recent.h"
 
 #define STORIES 128U
 
-static struct {
-	const struct domain *domain;
-	struct manage_story story;
-} kept[STORIES];
-static uint32_t used;
-
-/* The domain's own place, a free one, or that of whose failure is the longest ago. */
-static uint32_t place_for(const struct domain *domain) {
-	uint32_t oldest = 0;
-
-	for (uint32_t i = 0; i < used; i++) {
-		if (kept[i].domain == domain) return i;
-		if (kept[i].story.at_ns < kept[oldest].story.at_ns) oldest = i;
-	}
-	return used < STORIES ? used++ : oldest;
-}
+static struct recent places[STORIES];
+static struct manage_story kept[STORIES];
 
 static void copy(char to[128], const char *from) { rt_strcopy(to, from ? from : "", 128); }
 
 void story_tell(struct domain *domain, const struct story *story) {
-	uint32_t i = place_for(domain);
-	struct manage_story *to = &kept[i].story;
+	uint32_t i = recent_take(places, STORIES, domain);
+	struct manage_story *to = &kept[i];
 
-	kept[i].domain = domain;
 	*to = (struct manage_story){
-		.at_ns = time_now(),
+		.at_ns = places[i].at_ns,
 		.count = ++domain->stories,
 		.line = domain->d->line,
 		.status = story->status,
@@ -42,7 +27,8 @@ void story_tell(struct domain *domain, const struct story *story) {
 }
 
 void story_read(const struct domain *domain, struct manage_story *story) {
+	uint32_t i = recent_find(places, STORIES, domain);
+
 	*story = (struct manage_story){.count = domain->stories, .line = domain->d->line};
-	for (uint32_t i = 0; i < used; i++)
-		if (kept[i].domain == domain) *story = kept[i].story;
+	if (i < STORIES) *story = kept[i];
 }

@@ -8,6 +8,7 @@ import time
 import unittest
 from pathlib import Path
 
+from launcher import minimal
 from launcher.disks import Disk
 from tests.support import Session, system
 
@@ -40,18 +41,6 @@ client = "console"
 serves = ["pci"]
 ports = ["0xcf8-0xcff"]
 priority = 15
-[domain.store]
-serves = ["store", "xenbus"]
-lifeboat = "1M"
-priority = 30
-[domain.vbd]
-serves = ["block", "disk"]
-lifeboat = "256K"
-priority = 50
-[connection.vbdstore]
-protocol = "xenbus"
-server = "store"
-client = "vbd"
 """
 
 DRIVER = """
@@ -67,7 +56,8 @@ client = "{name}"
 
 def described(*drivers: tuple[str, str, str], settings: str = "") -> str:
     """Drivers as (name, program, device)."""
-    return BASE.format(settings=settings) + "".join(
+    served = minimal.STORE.format(xenbus=minimal.XENBUS, more="") + minimal.BLOCKS
+    return BASE.format(settings=settings) + served + "".join(
         DRIVER.format(name=name, image=image, device=device) for name, image, device in drivers
     )
 
