@@ -20,6 +20,11 @@
  *  - ask[i] belongs to connections[i] of a store, when the peer is a guest: what root
  *    has the store write into the guest's home. root writes value, counts asked up
  *    and sends; the store does it, copies asked to done.
+ *  - device[n] belongs to the guests' device number n of a server's configuration: disk n
+ *    of a disk server, port n of a switch. wanted says whether the guest is to have it,
+ *    and counts changes, so that out and in again is not taken for nothing. The server
+ *    brings it about and copies wanted to done, with CONTROL_DEVICE_REFUSED or
+ *    CONTROL_DEVICE_FORCED if that is how it went.
  *  - A scheduling policy (SYSTEM_DOMAIN_F_POLICY) finds the vCPUs that there are
  *    in the pages behind CONTROL_PAGES: plan_count entries, in order of priority.
  *    plan_version is odd while root rewrites them. Until plan_done says that the
@@ -32,7 +37,7 @@
 
 #include "native.h"
 
-#define CONTROL_VERSION 1U
+#define CONTROL_VERSION 2U
 #define CONTROL_PAGES   2U /* of struct control_page; a policy has more behind them */
 
 /* control_peer.wanted and .done: state in the low bits, incarnation of the guest above. */
@@ -49,15 +54,28 @@ struct control_peer {
 /* What a guest is asked through the store: at most one of each kind is under way. */
 #define CONTROL_ASK_SHUTDOWN 0U /* value: CONTROL_SHUTDOWN_* */
 #define CONTROL_ASK_MEMORY   1U /* value: KiB, the balloon's target */
-#define CONTROL_ASKS         2U
+#define CONTROL_ASK_VCPUS    2U /* value: how many are to be online, from 0 on */
+#define CONTROL_ASKS         3U
 
 #define CONTROL_SHUTDOWN_POWEROFF 1U
 #define CONTROL_SHUTDOWN_REBOOT   2U
 
 struct control_ask {
-	uint32_t asked; /* root writes */
-	uint32_t done;  /* the store writes */
-	uint64_t value;
+	uint16_t asked; /* root writes */
+	uint16_t done;  /* the store writes */
+	uint32_t value;
+};
+
+/* control_device.wanted and .done; the count of changes is above CONTROL_DEVICE_SHIFT. */
+#define CONTROL_DEVICE_OUT     1U /* the guest is not to have it */
+#define CONTROL_DEVICE_REFUSED 2U /* done: it cannot be had; the log says why */
+#define CONTROL_DEVICE_FORCED  4U /* done: taken away from a guest that did not let go */
+#define CONTROL_DEVICE_SHIFT   8
+#define CONTROL_DEVICES        192U
+
+struct control_device {
+	uint32_t wanted; /* root writes */
+	uint32_t done;   /* the server writes */
 };
 
 struct control_page {
@@ -69,7 +87,8 @@ struct control_page {
 	uint32_t beat_asked; /* root writes */
 	uint32_t beat;       /* the native domain writes */
 	struct control_ask ask[NATIVE_MAX_CONNECTIONS][CONTROL_ASKS];
-	uint8_t pad[1768];
+	struct control_device device[CONTROL_DEVICES];
+	uint8_t pad[1512];
 };
 
 /*

@@ -33,7 +33,7 @@
 #define MANAGE_NAME    32U
 
 /* native_connection.flags: the rights of the client, by their names in a description */
-#define MANAGE_F_SEE     1U  /* "see": SYSTEM, LIST, WHY, events */
+#define MANAGE_F_SEE     1U  /* "see": SYSTEM, LIST, WHY, DEVICES, events */
 #define MANAGE_F_LIFE    2U  /* "life": START ... CLEAR */
 #define MANAGE_F_SET     4U  /* "set": SET, PLUG, UNPLUG */
 #define MANAGE_F_UPGRADE 8U  /* "upgrade": UPLOAD_*, UPGRADE, ROLLBACK, SCHED */
@@ -42,10 +42,11 @@
 #define MANAGE_F_CREATE  64U /* "create": DEFINE, UNDEFINE */
 #define MANAGE_F_ALL     127U
 
-/* name: a domain's, if nothing else is said. */
+/* name: a domain's, if nothing else is said; of lists it may be none. */
 #define MANAGE_SYSTEM       1U  /* no name; answer: manage_system */
-#define MANAGE_LIST         2U  /* no name; argument: first index; answer: manage_domain[] */
+#define MANAGE_LIST         2U  /* argument: first index; answer: manage_domain[], of all */
 #define MANAGE_WHY          3U  /* answer: manage_story */
+#define MANAGE_DEVICES      4U  /* argument: first index; answer: manage_device[], of all */
 #define MANAGE_START        10U /* one of the description's that does not run */
 #define MANAGE_SHUTDOWN     11U /* a guest is asked to; natives are ended */
 #define MANAGE_REBOOT       12U /* likewise */
@@ -56,20 +57,21 @@
 #define MANAGE_KILL         17U /* as if it had crashed */
 #define MANAGE_CLEAR        18U /* 'given up' is taken back, and it starts */
 #define MANAGE_SET          20U /* argument: MANAGE_SET_*; number: the value */
-#define MANAGE_PLUG         21U /* value: name of a VIF or a disk of the description's */
+#define MANAGE_PLUG         21U /* value: a VIF or disk that the description gives it */
 #define MANAGE_UNPLUG       22U /* likewise */
 #define MANAGE_UPLOAD_BEGIN 30U /* no name; number: bytes. Ends an upload that was not used */
 #define MANAGE_UPLOAD_DATA  31U /* no name; argument: offset; payload. In any order, again */
 #define MANAGE_UPGRADE \
 	32U /* by what was uploaded (proto/package.h); argument: MANAGE_UPGRADE_F_* */
-#define MANAGE_ROLLBACK   33U /* to the program that it had before */
-#define MANAGE_SCHED      34U /* name: a policy's domain; value: the program that it is to run */
-#define MANAGE_CAPS       40U /* argument: first slot; answer: manage_cap[] */
-#define MANAGE_POSTMORTEM 41U /* of its last death; answer: manage_death, then its stack */
-#define MANAGE_TRACE_SET  50U /* no name; number: points to record, bits; 0: off */
-#define MANAGE_TRACE_READ 51U /* no name; argument: CPU; number: from record; answer: records */
-#define MANAGE_DEFINE     60U /* no name; payload: proto/system.h with guests to be added */
-#define MANAGE_UNDEFINE   61U /* of one that was added, and does not run */
+#define MANAGE_ROLLBACK   33U   /* to the program that it had before */
+#define MANAGE_SCHED      34U   /* name: a policy's domain; value: the program that it is to run */
+#define MANAGE_CAPS       40U   /* argument: first slot; answer: manage_cap[] */
+#define MANAGE_POSTMORTEM 41U   /* of its last death; answer: manage_death and what it counts */
+#define MANAGE_TRACE_SET  50U   /* no name; number: points to record, bits; 0: off */
+#define MANAGE_TRACE_READ 51U   /* no name; argument: CPU; number: from record; answer: records */
+#define MANAGE_RECORDS    1024U /* of such an answer, at most: in base64 they fit a frame */
+#define MANAGE_DEFINE     60U   /* of a place: by what was uploaded (proto/define.h); it starts */
+#define MANAGE_UNDEFINE   61U   /* of a place that does not run: what was brought goes */
 
 #define MANAGE_UPGRADE_F_CHECK 1U /* all checks, no change */
 
@@ -91,6 +93,7 @@
 #define MANAGE_SET_WEIGHT    2U
 #define MANAGE_SET_CAP       3U /* thousandths of a CPU; 0: none */
 #define MANAGE_SET_HEARTBEAT 4U /* ms until it counts as hung; 0: not watched */
+#define MANAGE_SET_VCPUS     5U /* how many of a guest's are to be online, at least 1 */
 
 /* Where a domain stands; the words are the tools'. */
 #define MANAGE_STATE_IDLE     0U /* "idle" */
@@ -143,6 +146,22 @@ struct manage_domain {
 	char device[48]; /* a driver's: "00:03.0 1af4:1042", "" = none */
 };
 
+/* A guest's disk or VIF. */
+struct manage_device {
+	char name[MANAGE_NAME], guest[MANAGE_NAME], server[MANAGE_NAME];
+	uint8_t kind;    /* MANAGE_DEVICE_* */
+	uint8_t wanted;  /* 1: the guest is to have it */
+	uint8_t settled; /* 1: and so it is, or `refused` */
+	uint8_t refused; /* 1: the server cannot; WHY of the guest, and the server's log, say more
+			  */
+	uint32_t line;
+	uint32_t changes; /* since the system's start */
+	uint32_t forced;  /* how often it was taken from a guest that did not let go */
+	uint32_t pad[4];
+};
+#define MANAGE_DEVICE_DISK 0U
+#define MANAGE_DEVICE_VIF  1U
+
 /* The last failure of a domain, or of what was asked of it. */
 struct manage_story {
 	uint64_t at_ns;
@@ -157,10 +176,12 @@ struct manage_story {
 
 struct manage_cap {
 	uint32_t slot, type, rights; /* proto/cap */
-	uint32_t parent;       /* index of the domain whose table it was derived from, or ~0 */
-	uint64_t first, count; /* its range; Domain: first = domid */
-	char what[32];         /* in words, if root knows: "device 00:03.0", "" */
+	uint32_t parent;             /* index of the domain whose table it was derived from, or
+				      * MANAGE_NO_PARENT */
+	uint64_t first, count;       /* its range; Domain: first = domid */
+	char what[32];               /* in words, if root knows: "device 00:03.0", "" */
 };
+#define MANAGE_NO_PARENT 0xffffffffU
 
 struct manage_death {
 	uint64_t at_ns;
@@ -171,9 +192,15 @@ struct manage_death {
 	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
 	uint64_t rip, rflags;
 	uint8_t build_id[20];
-	uint32_t stack_size; /* bytes behind this, from rsp on */
+	/* what follows this, in this order */
+	uint32_t stack_size; /* bytes, from rsp on: natives only, and not if rsp was nonsense */
+	uint32_t caps;       /* manage_cap[]: what it held, at most MANAGE_DEATH_CAPS of it */
+	uint32_t records; /* trace_record[] (proto/trace.h): its last ones, if there is a trace */
 	char text[128];
 };
+#define MANAGE_DEATH_STACK   4096U
+#define MANAGE_DEATH_CAPS    32U
+#define MANAGE_DEATH_RECORDS 16U
 
 struct manage_event {
 	uint64_t at_ns;
@@ -216,8 +243,9 @@ _Static_assert(offsetof(struct manage_page, event_data) == 1024, "manage_page la
 _Static_assert(sizeof(struct manage_page) == 4096, "manage_page fills a page");
 _Static_assert(sizeof(struct manage_system) == 80, "manage_system layout");
 _Static_assert(sizeof(struct manage_domain) == 232, "manage_domain layout");
-_Static_assert(sizeof(struct manage_death) == 336, "manage_death layout");
+_Static_assert(sizeof(struct manage_death) == 344, "manage_death layout");
 _Static_assert(sizeof(struct manage_story) == 536, "manage_story layout");
+_Static_assert(sizeof(struct manage_device) == 128, "manage_device layout");
 _Static_assert(sizeof(struct manage_cap) == 64, "manage_cap layout");
 
 #endif

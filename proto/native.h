@@ -42,6 +42,8 @@ struct native_image {
  * The shared_info page is mapped at native_start.shared_info.
  */
 #define NATIVE_STACK_PAGES  4
+/* In its own grant table, from root: the pages of its stack, for root to read after its death. */
+#define NATIVE_STACK_REF    8U
 #define NATIVE_WINDOW_PAGES 1024
 
 /* A server of 128 guests: each is a connection and a capability. */

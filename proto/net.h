@@ -34,15 +34,31 @@
  * counted and ignored. An index out of distance breaks the connection: the server
  * asks for a new session, the driver waits for one.
  *
+ * Versions. Since version 2 each session has its own: the driver says in `speaks`, before
+ * it sets driver, up to which it goes, and for which incarnation that is said; the server
+ * writes the newest that both know to `version` before it asks. A driver of version 1 says
+ * nothing, so `speaks` is not of its incarnation; a server of version 1 always writes 1. In a
+ * session of version 1 buffers have NET_BUFFER_1 bytes, no packet is larger than one, and
+ * what is marked with (2) does not exist.
+ *
  * Order. Packets of one queue leave in the order of their words. Buffers are used in
- * any order; what belongs to one packet follows in order (NET_RX_MORE).
+ * any order; what belongs to one packet follows in order (NET_RX_MORE, or NET_RX_HEADERS).
+ *
+ * Large frames (2). What a card receives may be a TCP packet that is to be cut before it meets
+ * a wire, as what is transmitted may be. Where a card says so in a header of its own, in
+ * front of the packet, that header lies in the server's buffer, which the driver does not see.
+ * Then the server reads it (NET_RX_HEADERS), and the driver just passes on which buffers were
+ * used, and how much of them.
  */
 #ifndef PROTO_NET_H
 #define PROTO_NET_H
 
 #include "ring.h"
 
-#define NET_VERSION 1U
+#ifndef NET_VERSION /* a build of an older program says which */
+#define NET_VERSION 2U
+#endif
+#define NET_OLDEST 1U
 
 #define NET_PAGES        10U
 #define NET_TX_WORDS     1024U
@@ -50,7 +66,8 @@
 #define NET_RX_TAGS      512U
 #define NET_MAX_SEGMENTS 20U
 #define NET_MAX_PACKET   65550U /* bytes on the wire before segmentation: 64 KiB and headers */
-#define NET_BUFFER       2048U  /* bytes of a receive buffer, which lies within one page */
+#define NET_BUFFER       4096U  /* bytes of a receive buffer: a page */
+#define NET_BUFFER_1     2048U  /* in sessions of version 1: within one page */
 #define NET_MAX_FILTER   64U
 
 #define NET_TX_CSUM 1U /* fill in the sum from csum_start on, at csum_start + csum_offset */
@@ -90,7 +107,7 @@ struct net_tx_done {
 };
 
 struct net_rx_buffer {
-	uint64_t address; /* for the card; NET_BUFFER bytes, a multiple of NET_BUFFER */
+	uint64_t address; /* for the card; a multiple of the buffer's size */
 	uint16_t tag;     /* 0..NET_RX_TAGS-1, not outstanding */
 	uint16_t pad0;
 	uint32_t pad1;
@@ -107,7 +124,24 @@ struct net_rx {
 	uint16_t length;                  /* bytes in this buffer */
 	uint16_t csum_start, csum_offset; /* with NET_RX_CSUM_BLANK */
 	uint16_t queue;
-	uint32_t pad;
+	uint16_t gso_size; /* (2) as in net_tx; with it NET_RX_CSUM_BLANK is set */
+	uint8_t gso;       /* (2) NET_GSO_* */
+	uint8_t pad;
+};
+
+/*
+ * With NET_RX_HEADERS (2): what lies in front of each packet, in its first buffer. It is struct
+ * virtio_net_hdr_v1 (Virtio 1.1, 5.1.6), whoever writes it.
+ */
+#define NET_HEADER_BLANK 1U /* flags: the checksum is not made: csum_start, csum_offset */
+#define NET_HEADER_VALID 2U /* it was checked */
+#define NET_HEADER_TCP4  1U /* gso */
+#define NET_HEADER_TCP6  4U
+struct net_header {
+	uint8_t flags, gso;
+	uint16_t header; /* a hint that nobody needs */
+	uint16_t gso_size, csum_start, csum_offset;
+	uint16_t buffers; /* in which the packet lies, this one included */
 };
 
 /* net_page.flags */
@@ -124,6 +158,9 @@ struct net_rx {
 	(1U << 5) /* with GSO the card adds the lengths itself: the pseudo header's   \
 		     sum is without it, and so that the card can fill them in, IPv4's \
 		     length and checksum, or IPv6's payload length, are 0 */
+#define NET_RX_HEADERS                                                                   \
+	(1U << 6) /* (2) each packet begins with a net_header; entries have no flags but \
+		     NET_RX_BAD, and no checksum, gso or NET_RX_MORE */
 
 /* net_page.filter_flags */
 #define NET_FILTER_PROMISCUOUS  1U
@@ -135,16 +172,19 @@ struct net_address {
 };
 
 struct net_counters {
-	uint64_t tx_packets, tx_bytes, rx_packets, rx_bytes;
-	uint64_t tx_refused; /* NET_STATUS_BAD */
-	uint64_t rx_missed;  /* no buffer was posted */
-	uint64_t rx_errors;  /* as the card says */
-	uint64_t resets;     /* of the card, since the driver's start */
+	uint64_t tx_packets, tx_bytes;
+	uint64_t rx_packets, rx_bytes; /* with NET_RX_HEADERS: buffers, headers included */
+	uint64_t tx_refused;           /* NET_STATUS_BAD */
+	uint64_t rx_missed;            /* no buffer was posted */
+	uint64_t rx_errors;            /* as the card says */
+	uint64_t resets;               /* of the card, since the driver's start */
 };
+
+#define NET_SPEAKS(version, driver) ((version) << 16 | ((driver)&0xffffU))
 
 struct net_page {
 	/* written by the server */
-	uint32_t version; /* NET_VERSION */
+	uint32_t version; /* of the session that is asked for */
 	uint32_t wanted;
 	uint32_t filter_wanted; /* counts up when what follows is complete; odd while it changes */
 	uint32_t filter_flags;  /* NET_FILTER_* */
@@ -162,10 +202,12 @@ struct net_page {
 	uint32_t mtu;         /* greatest frame payload, 1500 where nothing is known */
 	uint32_t queues;
 	uint8_t mac[6];
-	uint8_t pad1[26];
+	uint8_t pad1[2];
+	uint32_t speaks; /* NET_SPEAKS: newest version << 16 | low half of `driver` */
+	uint8_t pad2[20];
 	struct net_counters counters;
 	struct ring_header tx, tx_done, rx_buffer, rx;
-	uint8_t pad2[4096 - 64 - NET_MAX_FILTER * 8 - 128 - 512];
+	uint8_t pad3[4096 - 64 - NET_MAX_FILTER * 8 - 128 - 512];
 };
 
 _Static_assert(sizeof(struct net_tx) == 16, "net_tx layout");
@@ -173,6 +215,7 @@ _Static_assert(sizeof(struct net_segment) == 16, "net_segment layout");
 _Static_assert(sizeof(struct net_tx_done) == 16, "net_tx_done layout");
 _Static_assert(sizeof(struct net_rx_buffer) == 16, "net_rx_buffer layout");
 _Static_assert(sizeof(struct net_rx) == 16, "net_rx layout");
+_Static_assert(sizeof(struct net_header) == 12, "net_header layout");
 _Static_assert(sizeof(struct net_counters) == 64, "net_counters layout");
 _Static_assert(offsetof(struct net_page, driver) == 576, "net_page layout");
 _Static_assert(offsetof(struct net_page, tx) == 704, "net_page layout");

@@ -95,6 +95,17 @@ struct pci_command {
 
 #define PCI_BUS_VERSION 1U
 
+/*
+ * The bus domain's own: a BAR register that it is writing to. Who dies over it leaves here what
+ * the register is to say, and a successor writes that before it reads any.
+ */
+struct pci_note {
+	uint32_t source; /* of the function or bridge */
+	uint16_t at;     /* the register; 0: none */
+	uint16_t bytes;  /* 4 or 8 */
+	uint64_t value;
+};
+
 struct pci_bus {
 	uint32_t version; /* root: PCI_BUS_VERSION */
 	uint32_t ready;   /* bus domain: its incarnation + 1 when the table is complete; root
@@ -103,7 +114,8 @@ struct pci_bus {
 	uint32_t done;    /* seq of the last command that was carried out */
 	int32_t status;   /* of that: 0 or a negative errno */
 	uint32_t heartbeat;
-	uint32_t pad[10];
+	struct pci_note note;
+	uint32_t pad[6];
 	struct pci_command command;
 	uint8_t pad1[4096 - 64 - 24 - 16 * PCI_MAX_MESSAGES];
 	struct pci_function function[PCI_MAX_FUNCTIONS]; /* from the second page on, by source */
@@ -131,6 +143,7 @@ struct pci_device {
 _Static_assert(sizeof(struct pci_bar) == 24, "pci_bar layout");
 _Static_assert(sizeof(struct pci_function) == 440, "pci_function layout");
 _Static_assert(sizeof(struct pci_command) == 280, "pci_command layout");
+_Static_assert(__builtin_offsetof(struct pci_bus, command) == 64, "pci_bus layout");
 _Static_assert(__builtin_offsetof(struct pci_bus, function) == 4096, "pci_bus layout");
 _Static_assert(sizeof(struct pci_bus) <= 8 * 4096, "pci_bus fits eight pages");
 _Static_assert(sizeof(struct pci_device) == 64 + 440, "pci_device layout");

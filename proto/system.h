@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #define SYSTEM_MAGIC   0x3153595341525354ULL /* "TSRASYS1" */
-#define SYSTEM_VERSION 4
+#define SYSTEM_VERSION 5
 #define SYSTEM_NONE    0xffffffffU
 
 #define SYSTEM_MAX_DOMAINS     2048
@@ -28,6 +28,8 @@
 #define SYSTEM_MAX_CONTROLS    16
 #define SYSTEM_MAX_BLOBS       64
 #define SYSTEM_MAX_BLOB_SIZE   524288U
+#define SYSTEM_MAX_PLUGS       1024
+#define SYSTEM_MAX_PLACES      16 /* domains with SYSTEM_DOMAIN_F_PLACE */
 
 struct system_header {
 	uint64_t magic;      /* SYSTEM_MAGIC */
@@ -40,6 +42,7 @@ struct system_header {
 	uint32_t connections, connection_count;
 	uint32_t devices, device_count;
 	uint32_t blobs, blob_count;
+	uint32_t plugs, plug_count;
 	uint32_t strings, strings_size; /* pool; its last byte is NUL */
 	uint32_t flags;                 /* SYSTEM_F_* */
 	uint32_t exit_port;             /* I/O port of isa-debug-exit, 0 = none */
@@ -61,6 +64,7 @@ struct system_header {
 
 #define SYSTEM_DOMAIN_F_AUTOSTART 1U /* start at boot */
 #define SYSTEM_DOMAIN_F_POLICY    2U /* a scheduling policy: gets Cpu capabilities */
+#define SYSTEM_DOMAIN_F_PLACE     4U /* what runs there is brought later: proto/define.h */
 
 /* What a domain wants of the policy (proto/control.h says what each means there). */
 struct system_sched {
@@ -151,6 +155,21 @@ struct system_blob {
 };
 
 /*
+ * A device that a server may show to a guest: what can be plugged and unplugged while both
+ * run. number: its place in the server's configuration (proto/control.h, device[]).
+ */
+struct system_plug {
+	uint32_t name;          /* string: of the disk or VIF */
+	uint32_t guest, server; /* domain indices */
+	uint32_t protocol;      /* SYSTEM_CONN_BLOCK or SYSTEM_CONN_VIF */
+	uint32_t number;
+	uint32_t flags; /* SYSTEM_PLUG_* */
+	uint32_t line;
+	uint32_t pad;
+};
+#define SYSTEM_PLUG_OUT 1U /* the guest begins without it */
+
+/*
  * Protocols of connections. The server owns the service; the client comes and
  * goes. SYSTEM_CONN_CONSOLE joins a guest (client) to a console server by the
  * Xen console ring; all others are native rings whose page root owns and both
@@ -205,6 +224,11 @@ struct system_blob {
  */
 #define SYSTEM_CONN_TRACE 15U
 
+/* Declared: the disk server, or the console server, and who may watch and steer it (client),
+ * proto/blkctl.h, proto/consctl.h. */
+#define SYSTEM_CONN_BLKCTL  16U
+#define SYSTEM_CONN_CONSCTL 17U
+
 struct system_connection {
 	uint32_t name;           /* string, unique per domain on both sides */
 	uint32_t protocol;       /* SYSTEM_CONN_* */
@@ -217,7 +241,8 @@ struct system_connection {
 
 _Static_assert(sizeof(struct system_device) == 48, "system_device layout");
 _Static_assert(sizeof(struct system_blob) == 16, "system_blob layout");
-_Static_assert(sizeof(struct system_header) == 80, "system_header layout");
+_Static_assert(sizeof(struct system_plug) == 32, "system_plug layout");
+_Static_assert(sizeof(struct system_header) == 88, "system_header layout");
 _Static_assert(sizeof(struct system_sched) == 48, "system_sched layout");
 _Static_assert(sizeof(struct system_domain) == 144, "system_domain layout");
 _Static_assert(sizeof(struct system_resource) == 32, "system_resource layout");

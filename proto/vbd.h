@@ -20,6 +20,7 @@
 #define VBD_MAX_VOLUMES 192U
 #define VBD_MAX_EXTENTS 256U
 #define VBD_MAX_DISKS   192U /* virtual disks, of all guests */
+#define VBD_MAX_DRIVERS 8U   /* of one server */
 #define VBD_MAX_LIMITS  16U
 
 struct vbd_config {

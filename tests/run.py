@@ -34,7 +34,8 @@ SUITES = (
 )
 ON_DEMAND = ("campaign",)  # only when asked for
 TIMEOUT = 300  # seconds for a program that does not say
-SHOWN_LINES, SHOWN_COLUMNS = 40, 400  # of a failed test's output
+# Of a failed test's output: where it failed is at its beginning, what was printed at its end.
+SHOWN_FIRST, SHOWN_LAST, SHOWN_COLUMNS = 14, 30, 400
 
 
 @dataclass
@@ -178,7 +179,11 @@ def _show(outcome: Outcome) -> None:
     word = {True: "ok  ", False: "FAIL", None: "skip"}[outcome.passed]
     print(f"{word} {outcome.name} ({outcome.seconds:.1f} s)", flush=True)
     if not outcome.passed:
-        for line in outcome.detail.strip().splitlines()[-SHOWN_LINES:]:
+        lines = outcome.detail.strip().splitlines()
+        if len(lines) > SHOWN_FIRST + SHOWN_LAST:
+            left_out = len(lines) - SHOWN_FIRST - SHOWN_LAST
+            lines[SHOWN_FIRST:-SHOWN_LAST] = [f"({left_out} lines are left out)"]
+        for line in lines:
             print(f"     {line[:SHOWN_COLUMNS]}", flush=True)
 
 

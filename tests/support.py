@@ -160,6 +160,26 @@ class Session:
     def wait(self, timeout: float = 60) -> int:
         return self.process.wait(timeout)
 
+    def logged(self) -> str:
+        """The log so far."""
+        if self.log is None or not self.log.exists():
+            return ""
+        return self.log.read_text(errors="replace").replace("\r", "")
+
+    def expect_log(self, pattern: str, timeout: float = 150, behind: int = 0) -> "re.Match[str]":
+        """Wait until the log has `pattern` behind that place; the whole log is .string."""
+        wanted = re.compile(pattern, re.MULTILINE)
+        deadline = time.monotonic() + timeout
+        while True:
+            ended = self.process.poll() is not None or time.monotonic() > deadline
+            match = wanted.search(log := self.logged(), behind)
+            if match:
+                return match
+            if ended:
+                text = f"waited in vain for {pattern!r}; the log ends with:\n{log[-5000:]}"
+                raise AssertionError(f"{text}\nand the console with:\n{self.text[-3000:]}")
+            time.sleep(0.1)
+
 
 def session(
     guest: Path, *options: str, initrd: Optional[Path] = None, timeout: float = 120
@@ -175,11 +195,13 @@ def session(
 def system(
     description: str, *extra: str, attached: Sequence[disks.Disk] = (), kind: str = "pc",
     iommu: bool = False, cards: Sequence[nets.Net] = (), cpus: int = 1, icount: bool = False,
+    built: Optional[Path] = None,
 ) -> Iterator[Session]:
     """A whole described system without an ISO; the session is its first serial line.
     The description's log must be com2: it is in session.log while the system runs.
-    launcher.minimal makes descriptions; attached: the disks of the machine; cards: its networks."""
-    built = build_dir()
+    launcher.minimal makes descriptions; attached: the disks of the machine; cards: its networks;
+    built: where the programs are, if elsewhere."""
+    built = built or build_dir()
     with build.workspace() as name:
         folder = Path(name)
         compiled = compile_text(description, "test", TOP / "images", program_finder(built))

@@ -8,7 +8,7 @@
  * answered costs the port a reset; ports=MASK (default all), the ports that are
  * used: one that is known to be empty need not be waited for.
  */
-#include "libs/blk/driver.h"
+#include "libs/blk/engine.h"
 #include "libs/control/control.h"
 #include "libs/event/event.h"
 #include "libs/log/log.h"
@@ -20,14 +20,11 @@
 #define MAX_TIMEOUT     600U
 #define REGISTERS       0x1100U
 #define BAR             5U
-#define QUIESCE_TIME    MILLISECONDS(50)
 
 static struct ahci ahci;
 static struct pci pci;
-static struct blk_driver blk;
+static struct blk_engine engine;
 static volatile uint8_t *registers;
-static struct event_timer timer, quiesce_timer;
-static bool online, quiescing, mourned;
 static uint8_t pages[AHCI_PAGES][PAGE_SIZE] __attribute__((aligned(4096)));
 
 static uint32_t reg_read(void *context, uint32_t offset) {
@@ -42,90 +39,66 @@ static void reg_write(void *context, uint32_t offset, uint32_t value) {
 
 static void answer(void *context, uint16_t tag, uint32_t status, uint32_t device_status) {
 	(void)context;
-	blk_driver_complete(&blk, tag, status, device_status);
+	blk_driver_complete(&engine.blk, tag, status, device_status);
 }
 
-static void go_online(void) {
-	online = true;
+static void describe(void *device, struct blk_driver *blk) {
+	(void)device;
 	for (uint32_t i = 0; i < ahci.disk_count; i++) {
 		const struct ahci_identity *identity = &ahci.port[ahci.disk_port[i]].identity;
 		struct blk_disk disk;
 
 		ahci_describe(&ahci, i, &disk);
-		if (!blk_driver_disk(&blk, i, &disk)) continue;
+		if (!blk_driver_disk(blk, i, &disk)) continue;
 		log_print("disk %u: port %u, %lu MiB, blocks of %u, %u commands at once", i,
 			  ahci.disk_port[i], disk.sectors / 2048, disk.block,
 			  MAX(identity->depth, 1U));
 	}
 	if (!ahci.disk_count) log_print("no port has a disk");
-	blk_driver_online(&blk, 0);
 }
 
-static void mourn(void) {
-	if (!online || ahci.running) rt_panic("the adapter: %s", ahci.why);
-	if (!mourned) log_print("the adapter is given up: %s", ahci.why);
-	mourned = true;
-}
+static void view(void *device, struct blk_engine_view *view) {
+	const struct ahci *ahci = device;
 
-/* After whatever has moved the adapter on. */
-static void settle(void) {
-	if (ahci.state == AHCI_DEAD) mourn();
-	if (ahci.known && !online) go_online();
-	if (quiescing && ahci_idle(&ahci)) {
-		quiescing = false;
-		event_timer_cancel(&quiesce_timer);
-		blk_driver_quiesced(&blk);
-	}
-	if (online) blk_driver_work(&blk);
-	ahci_kick(&ahci);
-	if (ahci.wake == timer.deadline) return;
-	if (ahci.wake)
-		event_timer_arm(&timer, ahci.wake);
-	else
-		event_timer_cancel(&timer);
+	*view = (struct blk_engine_view){
+		.known = ahci->known,
+		.dead = ahci->state == AHCI_DEAD,
+		.running = ahci->running,
+		.why = ahci->why,
+		.wake = ahci->wake,
+	};
 }
 
 static bool on_interrupt(void *context) {
 	(void)context;
 	ahci_interrupt(&ahci, time_now());
-	settle();
+	blk_engine_settle(&engine);
 	return true;
 }
 
-static void on_timer(void *context) {
-	(void)context;
-	ahci_timer(&ahci, time_now());
-	settle();
+static void timer(void *device, uint64_t now) { ahci_timer(device, now); }
+
+static void submit(void *device, const struct blk_request *request,
+		   const struct blk_segment *segments, uint64_t now) {
+	ahci_submit(device, request, segments, now);
 }
 
-static void on_quiesce_timer(void *context) {
-	(void)context;
-	ahci_reset(&ahci, "commands of the old session do not end", time_now());
-	settle();
-}
+static void kick(void *device) { ahci_kick(device); }
+static void drop(void *device) { ahci_drop(device); }
+static bool is_idle(void *device) { return ahci_idle(device); }
+static void reset(void *device, const char *why, uint64_t now) { ahci_reset(device, why, now); }
 
-static bool submit(void *device, const struct blk_request *request,
-		   const struct blk_segment *segments) {
-	(void)device;
-	ahci_submit(&ahci, request, segments, time_now());
-	return true;
-}
-
-static void kick(void *device) {
-	(void)device;
-	ahci_kick(&ahci);
-	if (ahci.wake && !timer.deadline) event_timer_arm(&timer, ahci.wake);
-}
-
-static bool quiesce(void *device) {
-	(void)device;
-	ahci_drop(&ahci);
-	quiescing = !ahci_idle(&ahci);
-	if (quiescing) event_timer_arm(&quiesce_timer, time_now() + QUIESCE_TIME);
-	return !quiescing;
-}
-
-static const struct blk_driver_ops ops = {.submit = submit, .kick = kick, .quiesce = quiesce};
+static const struct blk_engine_ops ops = {
+	.what = "the adapter",
+	.view = view,
+	.describe = describe,
+	.submit = submit,
+	.kick = kick,
+	.timer = timer,
+	.drop = drop,
+	.is_idle = is_idle,
+	.reset = reset,
+};
 
 /* For as many ports as the window has room for. */
 static void take_memory(void) {
@@ -142,25 +115,14 @@ static void take_memory(void) {
 	ahci.memory.pages = count;
 }
 
-static uint64_t number(const char *name, uint64_t otherwise, uint64_t most) {
-	uint64_t value = otherwise;
-	char text[16];
-
-	if (rt_argument(name, text, sizeof(text)) &&
-	    (!rt_number(text, &value) || !value || value > most))
-		rt_panic("%s=%s is not a number from 1 to %lu", name, text, most);
-	return value;
-}
-
 void native_main(void) {
-	int error;
-
-	ahci.timeout = number("timeout", DEFAULT_TIMEOUT, MAX_TIMEOUT) * 1000 * MILLISECONDS(1);
-	ahci.use = (uint32_t)number("ports", UINT32_MAX, UINT32_MAX);
+	ahci.timeout =
+		blk_engine_number("timeout", DEFAULT_TIMEOUT, MAX_TIMEOUT) * 1000 * MILLISECONDS(1);
+	ahci.use = (uint32_t)blk_engine_number("ports", UINT32_MAX, UINT32_MAX);
 	control_init(NULL, NULL);
-	error = blk_driver_attach(&blk, 0, &ops, NULL);
-	if (error) rt_panic("it has no connection to a disk server (%d)", error);
-	ahci.expected = blk.page->disk_count; /* root's page: what is left of a predecessor */
+	blk_engine_attach(&engine, &ops, &ahci);
+	ahci.expected =
+		engine.blk.page->disk_count; /* root's page: what is left of a predecessor */
 	pci_open(&pci, 0);
 	ahci.registers = (uint32_t)MIN(pci.device->function.bar[BAR].size, REGISTERS);
 	registers = pci_map_bar(&pci, BAR, 0, ahci.registers);
@@ -168,10 +130,8 @@ void native_main(void) {
 	take_memory();
 	if (!pci_irq_count(&pci)) rt_panic("the function has no interrupt");
 	ahci.host = (struct ahci_host){.read = reg_read, .write = reg_write, .answer = answer};
-	timer.handler = on_timer;
-	quiesce_timer.handler = on_quiesce_timer;
 	pci_irq(&pci, 0, on_interrupt, NULL);
 	ahci_start(&ahci, time_now());
-	settle();
+	blk_engine_settle(&engine);
 	event_loop();
 }

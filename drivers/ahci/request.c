@@ -90,7 +90,7 @@ static bool is_short(struct ahci *ahci, const struct ahci_port *port, uint32_t s
 		     const struct ahci_request *r) {
 	const volatile struct ahci_header *list = ahci_page(ahci, port->page + PAGE_LISTS);
 
-	return !port->queued && r->request.op == BLK_OP_READ &&
+	return !port->queued && r->request.op <= BLK_OP_WRITE &&
 	       list[slot].bytes != r->request.count * BLK_SECTOR;
 }
 

@@ -121,6 +121,7 @@ const char *e1000e_start(struct e1000e *card) {
 	if (!read_address(card)) return "the card has no address";
 	card->packet_head = card->packet_tail = 0;
 	card->torn = card->sent_wanted = card->link = false;
+	card->pieces = 0;
 	set(card, CTRL, CTRL_LINK_UP);
 	for (uint32_t i = 1; i < RA_COUNT; i++) put_address(card, i, NULL);
 	for (uint32_t i = 0; i < MTA_WORDS; i++) set(card, MTA + i * 4, card->hash[i] = 0);
@@ -133,6 +134,7 @@ const char *e1000e_start(struct e1000e *card) {
 	set(card, TIPG, TIPG_COPPER);
 	set(card, TCTL, TCTL_RUN);
 	card->receive = RCTL_ENABLE | RCTL_BROADCAST | RCTL_STRIP_CRC;
+	if (card->large) card->receive |= RCTL_LONG;
 	set(card, RCTL, card->receive);
 	start_interrupts(card);
 	return NULL;
@@ -207,10 +209,11 @@ uint32_t e1000e_causes(struct e1000e *card) {
 	return causes;
 }
 
-static bool is_done(const struct e1000e_ring *ring, uint32_t at, uint64_t bit) {
-	const uint64_t *word = &ring->descriptors[at % E1000E_RING].word;
+static bool has_left(const struct e1000e *card) {
+	uint32_t last = card->packet[card->packet_head % E1000E_RING].last;
 
-	return __atomic_load_n(word, __ATOMIC_ACQUIRE) & bit;
+	return __atomic_load_n(&card->tx.descriptors[last % E1000E_RING].word, __ATOMIC_ACQUIRE) &
+	       TX_DONE;
 }
 
 bool e1000e_want_interrupts(struct e1000e *card, bool sent) {
@@ -223,7 +226,6 @@ bool e1000e_want_interrupts(struct e1000e *card, bool sent) {
 		set(card, IMC, cause);
 	card->sent_wanted = sent;
 	set(card, IMS, all_causes(card) | (sent ? cause : 0));
-	if (sent && is_done(&card->tx, card->packet[card->packet_head % E1000E_RING].last, TX_DONE))
-		return false;
-	return !e1000e_buffers(card) || !is_done(&card->rx, card->rx.head, RX_DONE);
+	if (sent && has_left(card)) return false;
+	return !e1000e_has_received(card);
 }

@@ -8,7 +8,10 @@
  * descriptors, of which one stays free.
  *
  *     transmit    [context] data data .. data(END)     the card says DONE in the last one
- *     receive     buffer                               DONE, length, what it thinks of it
+ *     receive     buffer buffer .. buffer(END)         DONE, length, what it thinks of it
+ *
+ * A packet that is longer than a buffer goes on in the next ones, and what the card thinks of it
+ * stands in the last. So a packet is taken when all of it is there.
  *
  * The card is believed in one thing: that the oldest descriptor it was given, and
  * has not returned, is done. Tags and positions are private; what it writes is read
@@ -20,9 +23,12 @@
 #include "libs/net/driver.h"
 #include "spec.h"
 
-#define E1000E_RING  256U
-#define E1000E_PAGES 2U
-#define E1000E_MTU   1500U
+#define E1000E_RING   256U
+#define E1000E_PAGES  2U
+#define E1000E_MTU    9000U /* 9018 bytes on the wire, as the datasheet has it */
+#define E1000E_BUFFER 2048U /* bytes that the card writes to a buffer */
+/* Buffers of the longest packet, which may have a VLAN tag. */
+#define E1000E_PIECES ((E1000E_MTU + 18U + E1000E_BUFFER - 1) / E1000E_BUFFER)
 
 struct e1000e_io {
 	void *context;
@@ -59,7 +65,13 @@ struct e1000e {
 		uint32_t started;
 		uint16_t tag;
 	} packet[E1000E_RING];
-	bool torn; /* the end of a packet without an end is waited for */
+	bool large; /* in: packets may be longer than a buffer */
+	bool torn;  /* the end of a packet without an end is waited for */
+	/* the packet that is being taken */
+	uint32_t pieces;                /* buffers of it that are still to come; 0: there is none */
+	uint32_t first;                 /* where in the ring it begins */
+	uint16_t flags;                 /* NET_RX_* of all of it */
+	uint16_t length[E1000E_PIECES]; /* of its buffers, as they were read */
 	/* what happened, for the log */
 	uint32_t lies; /* entries that are impossible */
 };
@@ -67,8 +79,8 @@ struct e1000e {
 enum e1000e_taken { E1000E_TAKEN, E1000E_FULL, E1000E_BAD };
 
 /*
- * Stops the card whatever it does, and brings it up with empty rings. io, memory and
- * vectors are set; all else is zero at first. NULL, or why it cannot be driven; then
+ * Stops the card whatever it does, and brings it up with empty rings. io, memory, vectors and
+ * large are set; all else is zero at first. NULL, or why it cannot be driven; then
  * it may still do DMA.
  */
 const char *e1000e_start(struct e1000e *card);
@@ -87,7 +99,9 @@ bool e1000e_post(struct e1000e *card, uint16_t tag, uint64_t address);
 void e1000e_kick(struct e1000e *card);
 /* The next packet that has left. */
 bool e1000e_sent(struct e1000e *card, uint16_t *tag);
-/* The next buffer that was used. */
+/* A packet is there. */
+bool e1000e_has_received(struct e1000e *card);
+/* The next buffer that was used; those of one packet come one after the other. */
 bool e1000e_received(struct e1000e *card, struct net_rx *packet);
 
 /* Why it interrupted; what is returned is ended by that. The link: CAUSE_LINK. */

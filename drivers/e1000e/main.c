@@ -187,8 +187,11 @@ static void kick(void *device) {
 }
 
 static bool quiesce(void *device) {
+	bool large = net.version >= 2, differs = large != card.large;
+
 	(void)device;
-	if (e1000e_in_flight(&card) || e1000e_buffers(&card)) restart_card();
+	card.large = large;
+	if (e1000e_in_flight(&card) || e1000e_buffers(&card) || differs) restart_card();
 	return true;
 }
 
@@ -216,6 +219,7 @@ static void bring_up(void) {
 	if (!pci_irq_count(&pci)) rt_panic("the card has no interrupt");
 	if (pci.device->irq_kind == PCI_IRQ_MSIX) card.vectors = pci_irq_count(&pci);
 	card.memory.at = pages;
+	card.large = true;
 	error = pci_dma_map(&pci, pages, E1000E_PAGES, 0, card.memory.address);
 	if (error) rt_panic("%u pages cannot be mapped for DMA (%d)", E1000E_PAGES, error);
 	why = e1000e_start(&card);

@@ -117,33 +117,58 @@ bool e1000e_post(struct e1000e *card, uint16_t tag, uint64_t address) {
 	return true;
 }
 
-/* What the card says of a buffer. A packet without an end fits no buffer: all of it is bad. */
-static void judge(struct e1000e *card, uint64_t word, struct net_rx *packet) {
-	uint32_t length = word & 0xffff;
-	bool torn = card->torn || !(word & RX_END);
-
-	card->torn = !(word & RX_END);
-	if (torn || !length || length > NET_BUFFER || word & RX_BAD_FRAME) {
-		packet->flags = NET_RX_BAD;
-		card->lies++;
-		return;
-	}
-	packet->length = (uint16_t)length;
-	if (!(word & (RX_UNCHECKED | RX_BAD_SUM)) && word & (RX_TCP_CHECKED | RX_UDP_CHECKED))
-		packet->flags = NET_RX_CSUM_OK;
+static uint64_t rx_word(const struct e1000e *card, uint32_t at) {
+	return __atomic_load_n(&card->rx.descriptors[at % E1000E_RING].word, __ATOMIC_ACQUIRE);
 }
+
+/* What the card thinks of a packet, in the word of its last buffer. */
+static uint16_t judge(uint64_t last) {
+	if (!(last & RX_END) || last & RX_BAD_FRAME) return NET_RX_BAD;
+	if (!(last & (RX_UNCHECKED | RX_BAD_SUM)) && last & (RX_TCP_CHECKED | RX_UDP_CHECKED))
+		return NET_RX_CSUM_OK;
+	return 0;
+}
+
+/*
+ * The packet that begins at the oldest buffer: how many it has, and what it is worth. One that
+ * has no end where the longest would have it has none at all, and what follows up to the next
+ * end is no packet either. False: not all of it is there.
+ */
+static bool begin_packet(struct e1000e *card) {
+	uint32_t longest = card->large ? E1000E_PIECES : 1, n = 0;
+	uint64_t word = 0;
+
+	while (n < longest && !(word & RX_END)) {
+		if (n == e1000e_buffers(card)) return false;
+		word = rx_word(card, card->rx.head + n);
+		if (!(word & RX_DONE)) return false;
+		card->length[n++] = (uint16_t)word;
+	}
+	card->pieces = n;
+	card->first = card->rx.head;
+	card->flags = card->torn ? NET_RX_BAD : judge(word);
+	card->torn = !(word & RX_END);
+	card->lies += card->flags == NET_RX_BAD;
+	return true;
+}
+
+bool e1000e_has_received(struct e1000e *card) { return card->pieces || begin_packet(card); }
 
 bool e1000e_received(struct e1000e *card, struct net_rx *packet) {
 	struct e1000e_ring *ring = &card->rx;
-	uint32_t at = ring->head % E1000E_RING;
-	uint64_t word;
+	uint32_t at = ring->head % E1000E_RING, length;
 
-	if (!e1000e_buffers(card)) return false;
-	word = __atomic_load_n(&ring->descriptors[at].word, __ATOMIC_ACQUIRE);
-	if (!(word & RX_DONE)) return false;
-	ring->head++;
-	*packet = (struct net_rx){.tag = card->rx_tag[at]};
-	judge(card, word, packet);
+	if (!e1000e_has_received(card)) return false;
+	length = card->length[ring->head++ - card->first];
+	card->pieces--;
+	*packet = (struct net_rx){.tag = card->rx_tag[at], .flags = card->flags};
+	if (card->pieces) packet->flags |= NET_RX_MORE;
+	if (length && length <= E1000E_BUFFER && (!card->pieces || length == E1000E_BUFFER)) {
+		packet->length = (uint16_t)length;
+	} else {
+		card->lies += !(packet->flags & NET_RX_BAD);
+		packet->flags |= NET_RX_BAD;
+	}
 	return true;
 }
 

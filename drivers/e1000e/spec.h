@@ -80,6 +80,7 @@
 #define RCTL_ENABLE       (1U << 1)
 #define RCTL_PROMISCUOUS  (1U << 3)
 #define RCTL_ALLMULTICAST (1U << 4)
+#define RCTL_LONG         (1U << 5)
 #define RCTL_BROADCAST    (1U << 15)
 #define RCTL_STRIP_CRC    (1U << 26) /* buffers are of 2048 bytes if no other bit says so */
 #define TCTL_ENABLE       (1U << 1)

@@ -7,7 +7,7 @@
  * Argument: timeout=SECONDS (default 15), after which a command that is not
  * answered costs the controller a reset.
  */
-#include "libs/blk/driver.h"
+#include "libs/blk/engine.h"
 #include "libs/control/control.h"
 #include "libs/event/event.h"
 #include "libs/log/log.h"
@@ -18,14 +18,11 @@
 #define DEFAULT_TIMEOUT 15U /* seconds */
 #define MAX_TIMEOUT     600U
 #define REGISTERS       0x2000U
-#define QUIESCE_TIME    MILLISECONDS(50)
 
 static struct nvme nvme;
 static struct pci pci;
-static struct blk_driver blk;
+static struct blk_engine engine;
 static volatile uint8_t *registers;
-static struct event_timer timer, quiesce_timer;
-static bool online, quiescing, mourned;
 static uint32_t lies_told;
 static uint8_t pages[NVME_PAGES][PAGE_SIZE] __attribute__((aligned(4096)));
 
@@ -41,91 +38,69 @@ static void reg_write(void *context, uint32_t offset, uint32_t value) {
 
 static void answer(void *context, uint16_t tag, uint32_t status, uint32_t device_status) {
 	(void)context;
-	blk_driver_complete(&blk, tag, status, device_status);
+	blk_driver_complete(&engine.blk, tag, status, device_status);
 }
 
-static void go_online(void) {
-	online = true;
+static void describe(void *device, struct blk_driver *blk) {
+	(void)device;
 	for (uint32_t i = 0; i < nvme.namespace_count; i++) {
 		const struct nvme_namespace *space = &nvme.namespaces[i];
 
-		if (!blk_driver_disk(&blk, i, &space->disk)) continue;
+		if (!blk_driver_disk(blk, i, &space->disk)) continue;
 		log_print("disk %u: namespace %u, %lu MiB, blocks of %u, %u queues%s", i, space->id,
 			  space->disk.sectors / 2048, space->disk.block, nvme.queue_count,
 			  space->disk.flags & BLK_DISK_READONLY ? ", read-only" : "");
 	}
 	if (!nvme.namespace_count) log_print("the controller has no namespace to use");
-	blk_driver_online(&blk, 0);
 }
 
-static void mourn(void) {
-	if (!online || nvme.running) rt_panic("the controller: %s", nvme.why);
-	if (!mourned) log_print("the controller is given up: %s", nvme.why);
-	mourned = true;
-}
+static void view(void *device, struct blk_engine_view *view) {
+	const struct nvme *nvme = device;
 
-/* After whatever has moved the controller on. */
-static void settle(void) {
-	if (nvme.state == NVME_DEAD) mourn();
-	if (nvme.known && !online) go_online();
-	if (quiescing && nvme_idle(&nvme)) {
-		quiescing = false;
-		event_timer_cancel(&quiesce_timer);
-		blk_driver_quiesced(&blk);
-	}
-	if (online) blk_driver_work(&blk);
-	nvme_kick(&nvme);
-	if (nvme.wake == timer.deadline) return;
-	if (nvme.wake)
-		event_timer_arm(&timer, nvme.wake);
-	else
-		event_timer_cancel(&timer);
+	*view = (struct blk_engine_view){
+		.known = nvme->known,
+		.dead = nvme->state == NVME_DEAD,
+		.running = nvme->running,
+		.why = nvme->why,
+		.wake = nvme->wake,
+	};
 }
 
 static bool on_interrupt(void *context) {
 	bool all = nvme_interrupt(&nvme, (uint32_t)(uintptr_t)context, time_now());
 
-	settle();
+	blk_engine_settle(&engine);
 	return all;
 }
 
-static void on_timer(void *context) {
-	(void)context;
-	nvme_timer(&nvme, time_now());
+static void timer(void *device, uint64_t now) {
+	nvme_timer(device, now);
 	if (nvme.lies != lies_told)
 		log_print("completions that nobody waits for: %u so far", nvme.lies);
 	lies_told = nvme.lies;
-	settle();
 }
 
-static void on_quiesce_timer(void *context) {
-	(void)context;
-	nvme_reset(&nvme, "commands of the old session do not end", time_now());
-	settle();
+static void submit(void *device, const struct blk_request *request,
+		   const struct blk_segment *segments, uint64_t now) {
+	nvme_submit(device, request, segments, now);
 }
 
-static bool submit(void *device, const struct blk_request *request,
-		   const struct blk_segment *segments) {
-	(void)device;
-	nvme_submit(&nvme, request, segments, time_now());
-	return true;
-}
+static void kick(void *device) { nvme_kick(device); }
+static void drop(void *device) { nvme_drop(device); }
+static bool is_idle(void *device) { return nvme_idle(device); }
+static void reset(void *device, const char *why, uint64_t now) { nvme_reset(device, why, now); }
 
-static void kick(void *device) {
-	(void)device;
-	nvme_kick(&nvme);
-	if (nvme.wake && !timer.deadline) event_timer_arm(&timer, nvme.wake);
-}
-
-static bool quiesce(void *device) {
-	(void)device;
-	nvme_drop(&nvme);
-	quiescing = !nvme_idle(&nvme);
-	if (quiescing) event_timer_arm(&quiesce_timer, time_now() + QUIESCE_TIME);
-	return !quiescing;
-}
-
-static const struct blk_driver_ops ops = {.submit = submit, .kick = kick, .quiesce = quiesce};
+static const struct blk_engine_ops ops = {
+	.what = "the controller",
+	.view = view,
+	.describe = describe,
+	.submit = submit,
+	.kick = kick,
+	.timer = timer,
+	.drop = drop,
+	.is_idle = is_idle,
+	.reset = reset,
+};
 
 /* As many queues as the window has room for. */
 static void take_memory(void) {
@@ -144,23 +119,11 @@ static void take_memory(void) {
 	nvme.memory.pages = count;
 }
 
-static uint64_t timeout(void) {
-	uint64_t seconds = DEFAULT_TIMEOUT;
-	char text[16];
-
-	if (rt_argument("timeout", text, sizeof(text)) &&
-	    (!rt_number(text, &seconds) || !seconds || seconds > MAX_TIMEOUT))
-		rt_panic("timeout=%s is not a number of seconds up to %u", text, MAX_TIMEOUT);
-	return seconds * 1000 * MILLISECONDS(1);
-}
-
 void native_main(void) {
-	int error;
-
-	nvme.timeout = timeout();
+	nvme.timeout =
+		blk_engine_number("timeout", DEFAULT_TIMEOUT, MAX_TIMEOUT) * 1000 * MILLISECONDS(1);
 	control_init(NULL, NULL);
-	error = blk_driver_attach(&blk, 0, &ops, NULL);
-	if (error) rt_panic("it has no connection to a disk server (%d)", error);
+	blk_engine_attach(&engine, &ops, &nvme);
 	pci_open(&pci, 0);
 	nvme.registers = (uint32_t)MIN(pci.device->function.bar[0].size, REGISTERS);
 	registers = pci_map_bar(&pci, 0, 0, nvme.registers);
@@ -169,11 +132,9 @@ void native_main(void) {
 	nvme.vectors = pci_irq_count(&pci);
 	if (!nvme.vectors) rt_panic("the function has no interrupt");
 	nvme.host = (struct nvme_host){.read = reg_read, .write = reg_write, .answer = answer};
-	timer.handler = on_timer;
-	quiesce_timer.handler = on_quiesce_timer;
 	for (uint32_t i = 0; i < nvme.vectors; i++)
 		pci_irq(&pci, i, on_interrupt, (void *)(uintptr_t)i);
 	nvme_start(&nvme, time_now());
-	settle();
+	blk_engine_settle(&engine);
 	event_loop();
 }

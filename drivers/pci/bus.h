@@ -65,6 +65,7 @@ struct bus_entry {
 
 struct bus {
 	struct bus_ops ops;
+	volatile struct pci_note *note; /* outlives this incarnation */
 	uint32_t count;
 	uint32_t left_out;  /* functions there was no entry for */
 	uint32_t broken;    /* functions that make no sense */
@@ -76,8 +77,9 @@ struct bus {
 };
 
 /*
- * Fills in the bus. old: the table of a predecessor (count entries, any content);
- * its ACTIVE functions that are still what they were are adopted untouched.
+ * Fills in the bus; ops and note are set. old: the table of a predecessor (count entries, any
+ * content); its ACTIVE functions that are still what they were are adopted untouched, and
+ * others get back the addresses that they had and lost.
  */
 void bus_enumerate(struct bus *bus, const struct pci_function *old, uint32_t old_count);
 /* Places what has no address; the BARs' registers are written. */
@@ -104,6 +106,9 @@ void bus_power_on(struct bus *bus, struct bus_entry *entry);
 /* prepare.c: writes what a reset forgot. */
 void bus_restore(struct bus *bus, const struct bus_entry *entry);
 void bus_write_bar(struct bus *bus, const struct bus_entry *entry, unsigned bar);
+/* From here on until bus_written() a successor would write this value: 4 or 8 bytes. */
+void bus_note(struct bus *bus, uint32_t source, uint32_t at, uint64_t value, unsigned bytes);
+void bus_written(struct bus *bus);
 
 static inline uint32_t bus_read(struct bus *bus, uint32_t source, uint32_t at, unsigned width) {
 	return bus->ops.read(bus->ops.context, source, at, width);

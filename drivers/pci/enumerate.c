@@ -9,6 +9,9 @@
  * A BAR is sized by writing ones with decoding off. For a function that a driver
  * has at this moment (adopted from the predecessor's table) that would be fatal,
  * so what the table says is taken, if the registers still agree with it.
+ *
+ * Who dies while a BAR is all ones, or half written, has noted what it should say; who
+ * dies between a reset and what restores the BARs has left their addresses in the table.
  */
 #include "bus.h"
 
@@ -34,14 +37,32 @@ static void read_config(struct bus *bus, struct bus_entry *e) {
 	}
 }
 
+/* What a predecessor died over. The note is input: only BARs are written. */
+static void finish_note(struct bus *bus) {
+	const struct pci_note note = *bus->note;
+	uint32_t header = bus_read(bus, note.source & 0xffff, PCI_HEADER_TYPE, 1) & ~HEADER_MULTI;
+	uint32_t bars = header == HEADER_NORMAL ? PCI_BARS : header == HEADER_BRIDGE ? 2 : 0;
+	uint32_t end = PCI_BAR0 + bars * 4;
+
+	if (note.at >= PCI_BAR0 && note.at % 4 == 0 && note.at < end) {
+		bus_write(bus, note.source & 0xffff, note.at, 4, (uint32_t)note.value);
+		if (note.bytes == 8 && note.at + 4U < end)
+			bus_write(bus, note.source & 0xffff, note.at + 4U, 4,
+				  (uint32_t)(note.value >> 32));
+	}
+	bus_written(bus);
+}
+
 /* Writes ones to one BAR register and reads what sticks. */
 static uint32_t probe(struct bus *bus, uint32_t source, unsigned bar, uint32_t *old) {
 	uint32_t at = PCI_BAR0 + bar * 4, mask;
 
 	*old = bus_read(bus, source, at, 4);
+	bus_note(bus, source, at, *old, 4);
 	bus_write(bus, source, at, 4, UINT32_MAX);
 	mask = bus_read(bus, source, at, 4);
 	bus_write(bus, source, at, 4, *old);
+	bus_written(bus);
 	return mask;
 }
 
@@ -175,18 +196,46 @@ static bool same_bar(const struct pci_function *f, const struct pci_function *o,
 	       !(bar->size >> 46) && !(bar->address & (bar->size - 1));
 }
 
-/* The predecessor's entry of a function that is in use and has not changed. */
-static const struct pci_function *find_active(const struct pci_function *f,
-					      const struct pci_function *old, uint32_t count) {
-	for (uint32_t i = 0; i < count; i++) {
-		const struct pci_function *o = &old[i];
-		bool same = o->state == PCI_STATE_ACTIVE && o->source == f->source &&
-			    o->vendor == f->vendor && o->device == f->device;
-
-		for (unsigned n = 0; n < PCI_BARS; n++) same = same && same_bar(f, o, n);
-		if (same) return o;
-	}
+/* The predecessor's entry of a function. */
+static const struct pci_function *find_old(const struct pci_function *f,
+					   const struct pci_function *old, uint32_t count) {
+	for (uint32_t i = 0; i < count; i++)
+		if (old[i].source == f->source && old[i].vendor == f->vendor &&
+		    old[i].device == f->device)
+			return &old[i];
 	return NULL;
+}
+
+/* It is in use and has not changed. */
+static bool is_in_use(const struct pci_function *f, const struct pci_function *old) {
+	bool same = old && old->state == PCI_STATE_ACTIVE;
+
+	for (unsigned n = 0; n < PCI_BARS; n++) same = same && same_bar(f, old, n);
+	return same;
+}
+
+/* The table is input, too. */
+static bool may_lie_at(struct bus *bus, const struct pci_bar *bar, uint64_t address) {
+	uint64_t end = bar->flags & PCI_BAR_IO   ? 1ULL << 16
+		       : bar->flags & PCI_BAR_64 ? 1ULL << 46
+						 : 1ULL << 32;
+
+	return address < end &&
+	       (bar->flags & PCI_BAR_IO || bus->ops.usable(bus->ops.context, address, bar->size));
+}
+
+/* BARs that lost their addresses in a reset get them back. */
+static void keep_addresses(struct bus *bus, struct bus_entry *e, const struct pci_function *old) {
+	for (unsigned n = 0; n < PCI_BARS; n++) {
+		const struct pci_bar *was = &old->bar[n];
+		struct pci_bar *bar = &e->f.bar[n];
+
+		if (bar->address || !bar->size || was->size != bar->size ||
+		    was->flags != bar->flags || !may_lie_at(bus, bar, was->address))
+			continue;
+		bar->address = was->address;
+		bus_write_bar(bus, e, n);
+	}
 }
 
 static uint64_t window(uint64_t base, uint64_t limit, uint64_t unit, uint64_t *size) {
@@ -224,7 +273,7 @@ static bool is_conventional(const struct bus_entry *e) {
 static void fill_entry(struct bus *bus, struct bus_entry *e, const struct pci_function *old,
 		       uint32_t old_count) {
 	struct pci_function *f = &e->f;
-	const struct pci_function *active;
+	const struct pci_function *was;
 
 	read_config(bus, e);
 	f->vendor = pci_config16(f->config, PCI_VENDOR);
@@ -244,13 +293,14 @@ static void fill_entry(struct bus *bus, struct bus_entry *e, const struct pci_fu
 	f->subsystem_vendor = pci_config16(f->config, PCI_SUBSYSTEM_VENDOR);
 	f->subsystem = pci_config16(f->config, PCI_SUBSYSTEM);
 	if (f->config[PCI_INTERRUPT_PIN]) f->line = f->config[PCI_INTERRUPT_LINE];
-	active = find_active(f, old, old_count);
-	if (active) {
-		for (unsigned n = 0; n < PCI_BARS; n++) f->bar[n] = active->bar[n];
+	was = find_old(f, old, old_count);
+	if (is_in_use(f, was)) {
+		for (unsigned n = 0; n < PCI_BARS; n++) f->bar[n] = was->bar[n];
 		f->state = PCI_STATE_ACTIVE;
 		e->adopted = true;
 	} else {
 		size_bars(bus, e);
+		if (was) keep_addresses(bus, e, was);
 	}
 	read_capabilities(e);
 	if (e->conventional) f->flags |= PCI_F_SHARED;
@@ -359,8 +409,10 @@ static void scan_bus(struct bus *bus, uint32_t number, uint8_t parent, uint8_t d
 
 void bus_enumerate(struct bus *bus, const struct pci_function *old, uint32_t old_count) {
 	struct bus_ops ops = bus->ops;
+	volatile struct pci_note *note = bus->note;
 
-	*bus = (struct bus){.ops = ops};
+	*bus = (struct bus){.ops = ops, .note = note};
+	finish_note(bus);
 	for (uint32_t i = 0; i < old_count; i++) bus->in_use |= old[i].state == PCI_STATE_ACTIVE;
 	scan_bus(bus, 0, BUS_NO_PARENT, 0, old, old_count);
 }

@@ -177,6 +177,7 @@ static void log_function(const struct pci_function *f) {
 
 static void find_functions(void) {
 	memcpy(table, page->function, sizeof(table));
+	bus.note = &page->note;
 	bus_enumerate(&bus, table, MIN(page->count, PCI_MAX_FUNCTIONS));
 	bus_assign(&bus);
 	table_count = bus_export(&bus, table, PCI_MAX_FUNCTIONS);

@@ -26,13 +26,28 @@ static uint8_t find(const struct bus_entry *e, uint8_t id, uint32_t size) {
 	return pci_capability(e->f.config, id, 0, size);
 }
 
+void bus_note(struct bus *bus, uint32_t source, uint32_t at, uint64_t value, unsigned bytes) {
+	bus->note->source = source;
+	bus->note->bytes = (uint16_t)bytes;
+	bus->note->value = value;
+	bus->note->at = (uint16_t)at; /* last: now it counts */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+void bus_written(struct bus *bus) {
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	bus->note->at = 0;
+}
+
 void bus_write_bar(struct bus *bus, const struct bus_entry *e, unsigned n) {
 	const struct pci_bar *bar = &e->f.bar[n];
+	uint32_t at = PCI_BAR0 + n * 4;
 
-	bus_write(bus, e->f.source, PCI_BAR0 + n * 4, 4, (uint32_t)bar->address);
+	bus_note(bus, e->f.source, at, bar->address, bar->flags & PCI_BAR_64 ? 8 : 4);
+	bus_write(bus, e->f.source, at, 4, (uint32_t)bar->address);
 	if (bar->flags & PCI_BAR_64)
-		bus_write(bus, e->f.source, PCI_BAR0 + n * 4 + 4, 4,
-			  (uint32_t)(bar->address >> 32));
+		bus_write(bus, e->f.source, at + 4, 4, (uint32_t)(bar->address >> 32));
+	bus_written(bus);
 }
 
 void bus_restore(struct bus *bus, const struct bus_entry *e) {
@@ -160,7 +175,7 @@ static int interrupts_on(struct bus *bus, struct bus_entry *e, const struct pci_
 	}
 }
 
-/* Everything between bus 0 and the function passes its accesses on. */
+/* Everything between bus 0 and the function passes accesses on: a reset may need them already. */
 static void open_path(struct bus *bus, const struct bus_entry *e) {
 	uint32_t need = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
 
@@ -177,9 +192,9 @@ int bus_prepare(struct bus *bus, struct bus_entry *e, const struct pci_command *
 	int status = 0;
 
 	if (e->f.flags & PCI_F_BROKEN) return -XEN_EIO;
+	open_path(bus, e);
 	if (!e->clean) status = bus_quiesce(bus, e);
 	if (status) return status;
-	open_path(bus, e);
 	e->clean = false;
 	status = interrupts_on(bus, e, c);
 	if (status) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Transmit: the device interrupts when its FIFO is empty, then up to 16 bytes go
- * in. The interrupt is enabled only while there is something to send; enabling
- * it makes an idle device interrupt at once, so nothing is ever polled. A byte
- * leaves the ring after the device has taken it: a driver that dies between the
+ * in, and as many again while it is empty at once. The interrupt is enabled only while there is
+ * something to send; enabling it makes an idle device interrupt at once, so nothing is ever
+ * polled. A byte leaves the ring after the device has taken it: a driver that dies between the
  * two sends one byte twice rather than losing it.
  *
  * Receive: bytes go to the ring; when it is full, the receive interrupt is
@@ -122,12 +122,17 @@ static uint32_t receive(struct uart *uart, uint8_t *status) {
 	return count;
 }
 
-/* How many bytes the device took. */
+/*
+ * How many bytes the device took. An emulated one's FIFO is empty again at once, and takes more
+ * without another interrupt.
+ */
 static uint32_t transmit(struct uart *uart, bool *notify) {
 	uint32_t count = 0;
 	uint8_t byte;
 
-	for (; count < uart->fifo && ring_get(&uart->tx, &byte, 1); count++) {
+	for (; count < MAX_WORK && ring_available(&uart->tx); count++) {
+		if (count && count % uart->fifo == 0 && !(in(uart, REG_LSR) & LSR_TX_EMPTY)) break;
+		ring_get(&uart->tx, &byte, 1);
 		out(uart, REG_DATA, byte);
 		*notify |= ring_release(&uart->tx);
 	}
@@ -137,12 +142,12 @@ static uint32_t transmit(struct uart *uart, bool *notify) {
 
 unsigned uart_work(struct uart *uart, bool interrupt) {
 	bool notify = false;
-	uint32_t moved;
+	uint32_t moved, received;
 	uint8_t status;
 
 	/* Reading IIR takes back the interrupt for an empty transmitter. */
 	if (interrupt) in(uart, REG_IIR_FCR);
-	moved = receive(uart, &status);
+	moved = received = receive(uart, &status);
 	notify |= ring_publish(&uart->rx);
 	if (status != LSR_ABSENT && status & LSR_TX_EMPTY) moved += transmit(uart, &notify);
 
@@ -152,6 +157,6 @@ unsigned uart_work(struct uart *uart, bool interrupt) {
 		enable(uart, uart->ier & (uint8_t)~IER_TX);
 
 	uart->idle_interrupts = moved || !interrupt ? 0 : uart->idle_interrupts + 1;
-	return (notify ? UART_NOTIFY : 0) | (moved >= MAX_WORK ? UART_AGAIN : 0) |
+	return (notify ? UART_NOTIFY : 0) | (received >= MAX_WORK ? UART_AGAIN : 0) |
 	       (uart->idle_interrupts >= MAX_IDLE ? UART_STUCK : 0);
 }

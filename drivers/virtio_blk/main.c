@@ -107,13 +107,18 @@ static bool reap(void) {
 	return more;
 }
 
-/* A batch: what is done, then what the server asks. True: there is no more for now. */
+/*
+ * A batch: what is done, then what the server asks. The device interrupts again when it
+ * has done what the server wants to hear of. True: there is no more for now.
+ */
 static bool serve(void) {
 	bool done = !reap();
+	uint32_t others;
 
 	blk_driver_work(&blk);
+	others = (blk_driver_wants(&blk) - 1) / disk.queues;
 	for (unsigned n = 0; n < disk.queues; n++)
-		if (!virtqueue_want_interrupt(&disk.queue[n])) done = false;
+		if (!virtqueue_want_interrupt_after(&disk.queue[n], (uint16_t)others)) done = false;
 	return done;
 }
 
@@ -159,7 +164,13 @@ static bool quiesce(void *device) {
 	return false;
 }
 
-static const struct blk_driver_ops ops = {.submit = submit, .kick = kick, .quiesce = quiesce};
+static bool look(void *device) {
+	(void)device;
+	return serve();
+}
+
+static const struct blk_driver_ops ops = {
+	.submit = submit, .kick = kick, .quiesce = quiesce, .look = look};
 
 static void lend(void *pages, uint32_t count, uint64_t *addresses) {
 	int error = pci_dma_map(&pci, pages, count, 0, addresses);
@@ -220,6 +231,7 @@ void native_main(void) {
 		  disk.info.sectors, disk.info.block, disk.info.queues, disk.info.max_segments,
 		  disk.info.flags, disk.info.name);
 	bind_interrupts();
+	blk_driver_gather(&blk, BLK_DRIVER_GATHER);
 	blk_driver_online(&blk, pci.machine ? BLK_PAGE_MACHINE : 0);
 	event_loop();
 }

@@ -31,8 +31,9 @@ static void understand(struct vnet *card, const struct config *config) {
 	if (csum && virtio_has(virtio, F_HOST_TSO4)) card->features |= NET_TX_TSO4;
 	if (csum && virtio_has(virtio, F_HOST_TSO6)) card->features |= NET_TX_TSO6;
 	if (virtio_has(virtio, F_GUEST_CSUM)) card->features |= NET_RX_CSUM;
+	if (card->merging) card->features |= NET_RX_HEADERS;
 	card->mtu = virtio_has(virtio, F_MTU) ? config->mtu : MTU_UNKNOWN;
-	card->mtu = MIN(MAX(card->mtu, MTU_LEAST), MTU_MOST);
+	card->mtu = MIN(MAX(card->mtu, MTU_LEAST), card->merging ? MTU_LARGE : MTU_MOST);
 	card->mbit = virtio_has(virtio, F_SPEED_DUPLEX) && config->speed <= SPEED_MOST
 			     ? config->speed
 			     : 0;
@@ -66,7 +67,7 @@ static void prepare_slots(struct vnet *card) {
 			.flags = VIRTQ_NEXT | VIRTQ_WRITE,
 			.next = 1,
 		};
-		slot->table[1].length = NET_BUFFER;
+		slot->table[1].length = card->buffer;
 		slot->table[1].flags = VIRTQ_WRITE;
 	}
 }
@@ -102,9 +103,21 @@ static const char *start_queues(struct vnet *card, uint32_t all, unsigned vector
 	return why;
 }
 
+/* Large packets only as a whole. */
+static const char *agree(struct vnet *card) {
+	const char *why = NULL;
+
+	card->merging = false;
+	if (card->large) {
+		why = virtio_begin(&card->virtio, F_WANTED | F_LARGE);
+		card->merging = !why && virtio_has(&card->virtio, F_MRG_RXBUF);
+	}
+	return card->merging || why ? why : virtio_begin(&card->virtio, F_WANTED);
+}
+
 const char *vnet_start(struct vnet *card, unsigned vectors) {
 	struct config config;
-	const char *why = virtio_begin(&card->virtio, F_WANTED);
+	const char *why = agree(card);
 	bool several;
 
 	if (why) return why;
@@ -202,17 +215,23 @@ bool vnet_sent(struct vnet *card, unsigned n, uint16_t *tag) {
 
 /* --- receive --- */
 
-bool vnet_post(struct vnet *card, uint16_t tag, uint64_t address) {
+static bool add_buffer(struct vnet *card, struct virtqueue *queue, uint16_t tag, uint64_t address) {
 	struct vnet_rx_slot *slot = rx_slot(card, tag);
+	struct virtq_descriptor whole = {
+		.address = address, .length = card->buffer, .flags = VIRTQ_WRITE};
+
+	if (card->merging) return virtqueue_add(queue, &whole, 1, tag);
+	slot->table[1].address = address;
+	return card->indirect ? virtqueue_add_table(queue, rx_address(card, tag), 2, tag)
+			      : virtqueue_add(queue, slot->table, 2, tag);
+}
+
+bool vnet_post(struct vnet *card, uint16_t tag, uint64_t address) {
 	struct virtqueue *queue = &card->rx[0];
-	bool taken;
 
 	for (unsigned n = 1; n < card->pairs; n++)
 		if (card->rx[n].free_count > queue->free_count) queue = &card->rx[n];
-	slot->table[1].address = address;
-	taken = card->indirect ? virtqueue_add_table(queue, rx_address(card, tag), 2, tag)
-			       : virtqueue_add(queue, slot->table, 2, tag);
-	if (!taken) return false;
+	if (!add_buffer(card, queue, tag, address)) return false;
 	card->posted[tag] = true;
 	card->rx_in_flight++;
 	return true;
@@ -223,7 +242,7 @@ static void judge(struct vnet *card, const struct vnet_header *header, uint32_t 
 		  struct net_rx *packet) {
 	uint32_t length = written - (uint32_t)sizeof(*header);
 
-	if (written <= sizeof(*header) || length > NET_BUFFER || header->gso_type) {
+	if (written <= sizeof(*header) || length > card->buffer || header->gso_type) {
 		packet->flags = NET_RX_BAD;
 		card->lies++;
 		return;
@@ -242,17 +261,30 @@ static void judge(struct vnet *card, const struct vnet_header *header, uint32_t 
 	}
 }
 
+/* A buffer of a packet whose header is not ours to read. */
+static void judge_buffer(struct vnet *card, uint32_t written, struct net_rx *packet) {
+	packet->length = (uint16_t)written;
+	if (written && written <= card->buffer) return;
+	packet->length = 0;
+	packet->flags = NET_RX_BAD;
+	card->lies++;
+}
+
 bool vnet_received(struct vnet *card, unsigned n, struct net_rx *packet) {
 	const volatile struct vnet_header *shared;
 	struct virtqueue_done done;
 	struct vnet_header header;
 
 	if (!virtqueue_reap(&card->rx[n], &done)) return false;
-	shared = &rx_slot(card, done.token)->header;
-	header = *shared;
 	card->posted[done.token] = false;
 	card->rx_in_flight--;
 	*packet = (struct net_rx){.tag = done.token, .queue = (uint16_t)n};
+	if (card->merging) {
+		judge_buffer(card, done.written, packet);
+		return true;
+	}
+	shared = &rx_slot(card, done.token)->header;
+	header = *shared;
 	judge(card, &header, done.written, packet);
 	return true;
 }

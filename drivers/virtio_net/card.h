@@ -14,8 +14,13 @@
  *
  * With indirect descriptors (every card that we know) a packet costs one entry of
  * its queue, and the constant parts of the slots are written once; without them the
- * same table is copied into the queue as a chain. A packet never goes on in a
- * second buffer (mergeable buffers): its rest would begin in a header's descriptor.
+ * same table is copied into the queue as a chain.
+ *
+ * A packet that goes on in further buffers (mergeable buffers) cannot have its header apart:
+ * the rest would begin in a header's descriptor. So with these the card's header stays in
+ * front of the packet, in the server's buffer, for the server to read (NET_RX_HEADERS): a buffer
+ * is one descriptor, and the driver does not even know where a packet begins. This is what
+ * large packets need; cards without it, and servers of version 1, get the tables of two.
  *
  * Queue pair n is queues 2n (receive) and 2n + 1 (transmit); the control queue is
  * the last. Commands to it are answered later, like everything else.
@@ -72,7 +77,10 @@ struct vnet {
 	uint16_t pairs;  /* set up */
 	uint16_t active; /* of them, that the card sends from */
 	bool indirect, has_control;
-	uint32_t tick; /* counts up once a second */
+	bool large;      /* in: large packets are wanted, if the card can */
+	bool merging;    /* buffers are merged: the header lies in the server's */
+	uint32_t buffer; /* in: bytes of a buffer to receive into */
+	uint32_t tick;   /* counts up once a second */
 	/* what the card is */
 	uint32_t features; /* NET_TX_CSUM4.. as the page says them */
 	uint32_t mtu, mbit;
@@ -103,8 +111,8 @@ enum vnet_taken { VNET_TAKEN, VNET_FULL, VNET_BAD };
 
 /*
  * Brings the card up (also after a reset: no packet and no buffer is in it then).
- * vectors: MSI-X entries, 0: a line. virtio, memory and mac are set; all else of struct
- * vnet is zero at first. NULL, or why it cannot be driven.
+ * vectors: MSI-X entries, 0: a line. virtio, memory, mac, large and buffer are set; all else of
+ * struct vnet is zero at first. NULL, or why it cannot be driven.
  */
 const char *vnet_start(struct vnet *card, unsigned vectors);
 /* Vectors in use: one for each pair, and one for all else unless it is shared. */

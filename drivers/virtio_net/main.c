@@ -20,7 +20,7 @@
 #include "libs/log/log.h"
 #include "libs/rt/time.h"
 
-#define BUDGET        256U /* of each queue, per wake-up */
+#define BUDGET        VIRTQUEUE_MAX /* of each queue, per wake-up: all, so no packet is torn */
 #define TICK          MILLISECONDS(1000)
 #define TIMEOUT_TICKS 6U /* at least five seconds */
 
@@ -192,8 +192,12 @@ static void kick(void *device) {
 }
 
 static bool quiesce(void *device) {
+	bool differs = net.buffer_bytes != card.buffer; /* as it does with the version */
+
 	(void)device;
-	if (card.tx_in_flight || card.rx_in_flight) restart_card();
+	card.large = net.version >= 2;
+	card.buffer = net.buffer_bytes;
+	if (card.tx_in_flight || card.rx_in_flight || differs) restart_card();
 	return true;
 }
 
@@ -239,6 +243,8 @@ static void bring_up(void) {
 	error = pci_dma_map(&pci, pages, VNET_PAGES, 0, memory.address);
 	if (error) rt_panic("%u pages cannot be mapped for DMA (%d)", VNET_PAGES, error);
 	card.memory = &memory;
+	card.large = true;
+	card.buffer = NET_BUFFER;
 	why = vnet_start(&card, vectors);
 	if (why) rt_panic("%s", why);
 }

@@ -9,8 +9,11 @@
 #define F_GUEST_CSUM   (1ULL << 1)
 #define F_MTU          (1ULL << 3)
 #define F_MAC          (1ULL << 5)
+#define F_GUEST_TSO4   (1ULL << 7)
+#define F_GUEST_TSO6   (1ULL << 8)
 #define F_HOST_TSO4    (1ULL << 11)
 #define F_HOST_TSO6    (1ULL << 12)
+#define F_MRG_RXBUF    (1ULL << 15)
 #define F_STATUS       (1ULL << 16)
 #define F_CTRL_VQ      (1ULL << 17)
 #define F_CTRL_RX      (1ULL << 18)
@@ -20,6 +23,9 @@
 	(VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | F_CSUM | F_GUEST_CSUM | F_MTU | F_MAC | \
 	 F_HOST_TSO4 | F_HOST_TSO6 | F_STATUS | F_CTRL_VQ | F_CTRL_RX | F_MQ | F_SPEED_DUPLEX)
 
+/* The last two mean packets that no single buffer holds, so only with the first. */
+#define F_LARGE (F_MRG_RXBUF | F_GUEST_TSO4 | F_GUEST_TSO6)
+
 #define STATUS_LINK_UP 1U
 #define SPEED_MOST     1000000U /* Mbit/s; what is above it means unknown */
 #define PAIRS_MOST     0x7fffU  /* with the control queue they have 16 bits */
@@ -27,6 +33,7 @@
 #define MTU_UNKNOWN    1500U
 #define MTU_LEAST      68U
 #define MTU_MOST       (NET_BUFFER - 18U) /* a packet with a VLAN tag fits its buffer */
+#define MTU_LARGE      (65535U - 18U)     /* or several buffers */
 
 #define HEADER_NEEDS_CSUM 1U
 #define HEADER_DATA_VALID 2U

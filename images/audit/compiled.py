@@ -60,7 +60,7 @@ def read(data: bytes) -> System:
     """Of a description that was just compiled: it is not checked again."""
     fields = binary.HEADER.unpack_from(data)
     name, places = fields[4], fields[5:]
-    strings = places[10]
+    strings = places[12]
 
     def text(offset: int) -> str:
         start = strings + offset

@@ -10,7 +10,8 @@ they belong.
  - A client that goes leaves its request behind: the answer is dropped.
  - An upload belongs to one client until it was used, or that client has gone. Others
    get "busy".
- - Events and consoles are on as long as somebody wants them.
+ - Events and consoles are on as long as somebody wants them. A tap belongs to one client, for
+   it has a beginning and a filter.
 """
 
 import itertools
@@ -39,6 +40,7 @@ class _Peer:
     waiting: int = 0  # requests of its that wait
     events: bool = False
     consoles: set[str] = field(default_factory=set)
+    tap: bool = False
 
 
 @dataclass
@@ -230,22 +232,35 @@ class Broker:
             return
         if asked.message["verb"] in USES_UPLOAD and self._uploader is asked.peer:
             self._uploader = None
+        if asked.peer is not None and not message.get("ok"):
+            self._note(asked.peer, {**asked.message, "on": False})
         self._asked = None
 
     # --- events ---
 
-    def _subscribe(self, peer: _Peer, message: Message) -> bool:
-        """Notes who wants what; False: the others still want it, so nothing is asked."""
-        on, name = message.get("on"), message.get("name")
-        wanted = False
+    def _note(self, peer: _Peer, message: Message) -> bool:
+        """Who wants what; whether anybody still wants it."""
+        on, name = bool(message.get("on")), message.get("name")
         if message["verb"] == "events":
-            peer.events = bool(on)
-            wanted = any(other.events for other in self._peers)
-        elif message["verb"] == "console" and isinstance(name, str) and on is not None:
+            peer.events = on
+            return any(other.events for other in self._peers)
+        if message["verb"] == "console" and isinstance(name, str) and "data" not in message:
             (peer.consoles.add if on else peer.consoles.discard)(name)
-            wanted = any(name in other.consoles for other in self._peers)
-        if on is False and wanted:
-            self._send(peer, encode({"id": message["id"], "ok": True}))
+            return any(name in other.consoles for other in self._peers)
+        if message["verb"] == "net-tap":
+            peer.tap = on
+            return any(other.tap for other in self._peers)
+        return False
+
+    def _subscribe(self, peer: _Peer, message: Message) -> bool:
+        """False: it is answered here: others still want it, or have it for themselves."""
+        number, on = message["id"], message.get("on")
+        if message["verb"] == "net-tap" and on and any(
+                other.tap for other in self._peers if other is not peer):
+            self._send(peer, encode(_refusal(number, "busy", "someone else taps")))
+            return False
+        if self._note(peer, message) and on is False:
+            self._send(peer, encode({"id": number, "ok": True}))
             return False
         return True
 
@@ -253,6 +268,8 @@ class Broker:
         """After it has gone: what nobody wants any more is turned off."""
         if peer.events and not any(other.events for other in self._peers):
             self._turn.append((None, {"verb": "events", "on": False}))
+        if peer.tap and not any(other.tap for other in self._peers):
+            self._turn.append((None, {"verb": "net-tap", "on": False}))
         for name in peer.consoles:
             if not any(name in other.consoles for other in self._peers):
                 self._turn.append((None, {"verb": "console", "name": name, "on": False}))
@@ -262,7 +279,12 @@ class Broker:
         if kind == "hello":
             self._restore()
         for peer in self._peers:
-            if name in peer.consoles if kind == "console" else peer.events:
+            if kind == "lost":  # of which console, nobody knows
+                wanted = {"console": bool(peer.consoles), "tap": peer.tap}.get(
+                    str(message.get("of")), peer.events)
+            else:
+                wanted = {"console": name in peer.consoles, "tap": peer.tap}.get(kind, peer.events)
+            if wanted:
                 self._send(peer, encode(message))
 
     def _restore(self) -> None:
@@ -271,5 +293,9 @@ class Broker:
             self._asked.again = 0.0
         if any(peer.events for peer in self._peers):
             self._turn.append((None, {"verb": "events", "on": True}))
+        for peer in self._peers:  # a capture has a beginning: it ends here
+            if peer.tap:
+                self._send(peer, encode({"event": "tap", "data": ""}))
+                peer.tap = False
         for name in sorted(set().union(*(peer.consoles for peer in self._peers))):
             self._turn.append((None, {"verb": "console", "name": name, "on": True}))

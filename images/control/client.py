@@ -9,6 +9,7 @@ have been replaced. What is asked twice is done once (docs/reference/control-pro
 import base64
 import itertools
 import os
+import re
 import select
 import socket
 import time
@@ -26,6 +27,10 @@ class Unreachable(Exception):
     """Nobody answers at the other end."""
 
 
+class Ended(Unreachable):
+    """There was a system, and it has ended."""
+
+
 class Refused(Exception):
     """The system says no. fields: of the error, as the protocol has them."""
 
@@ -38,7 +43,7 @@ class Refused(Exception):
         """All that was said, for a person."""
         text = str(self)
         where = self.fields.get("domain")
-        if where and not text.startswith(f"{where}:"):
+        if where and not re.search(rf"(?<![\w-]){re.escape(str(where))}(?![\w-])", text):
             text = f"{where}: {text}"
         for key, word in (("expected", "expected"), ("found", "found"), ("try", "try")):
             if self.fields.get(key):
@@ -93,10 +98,12 @@ class Client:
             return False
         try:
             data = self._socket.recv(65536)
+        except ConnectionResetError:  # it ended before it had read everything
+            data = b""
         except OSError as error:
             raise Unreachable(f"the line broke: {error.strerror}") from error
         if not data:
-            raise Unreachable("the system has ended")
+            raise Ended("the system has ended")
         for message in self._decoder.feed(data):
             (self.events if "event" in message else self._waiting).append(message)
         return True
@@ -104,6 +111,8 @@ class Client:
     def _send(self, message: Message) -> None:
         try:
             self._socket.sendall(encode(message))
+        except BrokenPipeError:  # _receive() finds the end, behind what it had still to say
+            pass
         except OSError as error:
             raise Unreachable(f"the line broke: {error.strerror}") from error
 
@@ -153,11 +162,12 @@ class Client:
         return list(self.stream(verb, **keys))[:-1]
 
     def upload(self, data: bytes, told: Optional[Callable[[int], None]] = None) -> None:
-        """Brings a file into the system, for the request that follows."""
+        """Brings a file into the system, for the request that follows. What is 0 is so there."""
         self.request("upload", size=len(data))
         for offset in range(0, len(data), CHUNK):
-            part = base64.b64encode(data[offset : offset + CHUNK]).decode()
-            self.request("upload", offset=offset, data=part)
+            chunk = data[offset : offset + CHUNK]
+            if any(chunk):
+                self.request("upload", offset=offset, data=base64.b64encode(chunk).decode())
             if told:
                 told(min(offset + CHUNK, len(data)))
 

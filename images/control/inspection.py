@@ -3,7 +3,6 @@
 and should, pictures and figures of it, and how one of its domains died."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from launcher.paths import Failure, build_dir
 from metrics import openmetrics
 from postmortem import NotFound, report
 
-from . import systems
+from . import systems, text
 from .client import Client, Refused
 from .frame import Message
 
@@ -42,7 +41,7 @@ def audit(arguments: argparse.Namespace, client: Client) -> int:
     running = {domain["name"] for domain in domains if domain["state"] not in ("idle", "waiting")}
     found = compare.audit(system, _tables(client, domains), cpus, running)
     if arguments.json:
-        print(json.dumps([vars(difference) for difference in found]))
+        text.show([vars(difference) for difference in found])
     for difference in found if not arguments.json else []:
         print(difference)
     if not found and not arguments.json:
@@ -54,12 +53,11 @@ def draw(arguments: argparse.Namespace, client: Client) -> int:
     domains = client.items("ps")
     tables = _tables(client, domains)
     if arguments.json:
-        print(json.dumps(tables))
+        text.show(tables)
         return 0
-    text = graph.dot(tables, {domain["domid"]: domain["name"] for domain in domains})
+    picture = graph.dot(tables, {domain["domid"]: domain["name"] for domain in domains})
     try:
-        picture = graph.svg(text)
-        Path(arguments.output).write_bytes(picture)
+        Path(arguments.output).write_bytes(graph.svg(picture))
     except OSError as error:
         raise Failure(f"{error.filename}: {error.strerror}") from error
     print(arguments.output)
@@ -81,14 +79,14 @@ def stats(arguments: argparse.Namespace, client: Client) -> int:
     if arguments.openmetrics:
         sys.stdout.write(openmetrics(system, domains, net, blk))
     else:
-        print(json.dumps({"system": system, "domains": domains, "net": net, "blk": blk}))
+        text.show({"system": system, "domains": domains, "net": net, "blk": blk})
     return 0
 
 
 def postmortem(arguments: argparse.Namespace, client: Client) -> int:
     death = client.request("postmortem", name=arguments.name)
     if arguments.json:
-        print(json.dumps({key: value for key, value in death.items() if key not in ("id", "ok")}))
+        text.show({key: value for key, value in death.items() if key not in ("id", "ok")})
         return 0
     running = systems.running()
     try:

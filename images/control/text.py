@@ -5,6 +5,8 @@ Colours only on a terminal, and not when NO_COLOR is set (no-color.org) or the t
 is a dumb one. Nothing here is meant for programs: these use --json.
 """
 
+import argparse
+import json
 import os
 import sys
 from typing import Iterable, Mapping, Optional, Sequence, TextIO
@@ -31,6 +33,25 @@ def paint(text: str, colour: Optional[str], stream: TextIO) -> str:
 def printable(text: str) -> str:
     """Text of the system's, which a terminal does not take for commands."""
     return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+def show(value: object) -> None:
+    """For programs; on a terminal, for people too."""
+    print(json.dumps(value, indent=2 if sys.stdout.isatty() else None))
+
+
+def planned(arguments: argparse.Namespace, said: str) -> int:
+    """What --dry-run says: nothing was changed."""
+    if arguments.json:
+        show({"ok": True, "would": said})
+    else:
+        print(said)
+    return 0
+
+
+def lost(event: Mapping[str, object], things: str) -> str:
+    """What an event of that name says."""
+    return f"{event['count'] or 'an unknown number of'} {things} are lost"
 
 
 def size(bytes_: int) -> str:

@@ -7,19 +7,22 @@ failed, 2 bad arguments, 3 no system or no answer, 4 the right is lacking.
 """
 
 import argparse
+import functools
 import json
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Callable, Optional
 
 from launcher.paths import Failure
 
-from . import console, inspection, systems, text
-from .client import Client, Refused, Unreachable
+from . import console, create, devices, inspection, steering, systems, text
+from .client import Client, Ended, Refused, Unreachable
 from .frame import Message
+from .waiting import until
 
 DENIED = 4
+ENDS = ("stop", "destroy", "reboot")  # which may be the end of the system as well
 SETTLED = ("running", "idle", "stopped", "given-up", "paused", "waiting")
 PATIENCE = 60.0  # seconds for what takes long
 
@@ -40,10 +43,6 @@ def _guarded(verb: Callable[[argparse.Namespace, Client], int]) -> Callable[...,
                 raise Failure(str(error), systems.NOT_RUNNING) from error
 
     return call
-
-
-def _show(value: Any) -> None:
-    print(json.dumps(value, indent=2 if sys.stdout.isatty() else None))
 
 
 # --- looking ---
@@ -68,7 +67,7 @@ def _ps(arguments: argparse.Namespace, client: Client) -> int:
     domains = client.items("ps", **name)
     system = client.request("system")
     if arguments.json:
-        _show({"system": {k: v for k, v in system.items() if k not in ("id", "ok")},
+        text.show({"system": {k: v for k, v in system.items() if k not in ("id", "ok")},
                "domains": domains})
         return 0
     rows, colours = _domain_rows(domains)
@@ -118,7 +117,7 @@ def _top(arguments: argparse.Namespace, client: Client) -> int:
 def _why(arguments: argparse.Namespace, client: Client) -> int:
     story = client.request("why", name=arguments.name)
     if arguments.json:
-        _show({k: v for k, v in story.items() if k not in ("id", "ok")})
+        text.show({k: v for k, v in story.items() if k not in ("id", "ok")})
         return 0
     if not story.get("failures"):
         print(f"{arguments.name}: nothing has failed")
@@ -154,7 +153,7 @@ def _events(arguments: argparse.Namespace, client: Client) -> int:
 def _caps(arguments: argparse.Namespace, client: Client) -> int:
     items = client.items("caps", name=arguments.name)
     if arguments.json:
-        _show(items)
+        text.show(items)
         return 0
     keys = ("slot", "type", "rights", "first", "count", "what")
     rows = [[" ".join(item[key]) if key == "rights" else str(item.get(key, "")) for key in keys]
@@ -175,16 +174,18 @@ def _state(client: Client, name: str) -> Message:
 
 def _settled(client: Client, name: str, before: Message, seconds: float) -> Message:
     """Waits until a change of its life has come to its end; where it stands then."""
-    deadline = time.monotonic() + seconds
-    while True:
-        now = _state(client, name)
-        changed = (now["incarnation"], now["state"], now["failures"]) != (
-            before["incarnation"], before["state"], before["failures"])
-        if changed and now["state"] in SETTLED:
-            return now
-        if time.monotonic() >= deadline:
-            raise Failure(f"{name}: still {now['state']} after {seconds:g} seconds", 124)
-        client.event(0.2)
+    def story(now: Message) -> tuple[object, ...]:
+        return now["incarnation"], now["state"], now["failures"]
+
+    return until(client, name, lambda: _state(client, name),
+                 lambda now: story(now) != story(before) and now["state"] in SETTLED, seconds)
+
+
+def _begun(arguments: argparse.Namespace) -> int:
+    """It is not waited for."""
+    if arguments.json:
+        text.show({"ok": True})
+    return 0
 
 
 def _change(verb: str) -> Callable[..., int]:
@@ -192,15 +193,20 @@ def _change(verb: str) -> Callable[..., int]:
         name = arguments.name
         before = _state(client, name)
         if arguments.dry_run:
-            print(f"{name}: is {before['state']}; would be asked to {verb}")
-            return 0
+            return text.planned(
+                arguments, f"{name}: is {before['state']}; would be asked to {verb}")
         client.request("events", on=True)
-        client.request(verb, name=name)
-        if arguments.no_wait:
-            return 0
-        after = _settled(client, name, before, arguments.wait)
+        try:
+            client.request(verb, name=name)
+            if arguments.no_wait:
+                return _begun(arguments)
+            after = _settled(client, name, before, arguments.wait)
+        except Ended:
+            if verb not in ENDS:
+                raise
+            after = {**before, "state": "ended, and the system with it"}
         if arguments.json:
-            _show(after)
+            text.show(after)
         else:
             print(f"{name}: {after['state']}")
         failed = after["failures"] != before["failures"] and verb != "kill"
@@ -211,36 +217,51 @@ def _change(verb: str) -> Callable[..., int]:
     return call
 
 
+def _create(arguments: argparse.Namespace, client: Client) -> int:
+    """Of the description, by its name; or from a file."""
+    if not create.is_file(arguments.name):
+        return _change("start")(arguments, client)
+    client.request("events", on=True)
+    name = create.bring(arguments, client)
+    if not name:
+        return 0
+    if arguments.no_wait:
+        return _begun(arguments)
+    now = until(client, name, lambda: _state(client, name),
+                lambda now: now["state"] in SETTLED, arguments.wait)
+    if arguments.json:
+        text.show(now)
+    else:
+        print(f"{name}: {now['state']}")
+    return 0
+
+
 def _set(arguments: argparse.Namespace, client: Client) -> int:
     if arguments.dry_run:
         now = _state(client, arguments.name).get(arguments.key, "?")
-        print(f"{arguments.name}: {arguments.key} is {now}, would be {arguments.value}")
-        return 0
+        return text.planned(
+            arguments, f"{arguments.name}: {arguments.key} is {now}, would be {arguments.value}")
     answer = client.request("set", name=arguments.name, key=arguments.key, value=arguments.value)
     if arguments.json:
-        _show({"ok": answer["ok"]})
+        text.show({"ok": answer["ok"]})
     return 0
 
 
 def proven(client: Client, name: str, before: Message, seconds: float) -> Message:
     """Waits until a new program has proved itself, or the old one is back. Raises Refused."""
-    deadline = time.monotonic() + seconds
-    while True:
-        now = _state(client, name)
+    def is_decided(now: Message) -> bool:
         if now["failures"] != before["failures"]:
             story = client.request("why", name=name)
             raise Refused({**story, "code": story.get("code", "failed"), "domain": name,
                            "message": story.get("what", "it failed")})
-        if now["incarnation"] != before["incarnation"] and now["state"] == "running":
-            return now
-        if time.monotonic() >= deadline:
-            raise Failure(f"{name}: still {now['state']} after {seconds:g} seconds", 124)
-        client.event(0.2)
+        return bool(now["incarnation"] != before["incarnation"] and now["state"] == "running")
+
+    return until(client, name, lambda: _state(client, name), is_decided, seconds)
 
 
 def _told(arguments: argparse.Namespace, now: Message) -> int:
     if arguments.json:
-        _show(now)
+        text.show(now)
     else:
         print(f"{now['name']}: runs {now['program']} {now['version']} ({now['build_id'][:12]})")
     return 0
@@ -256,17 +277,17 @@ def _upgrade(arguments: argparse.Namespace, client: Client) -> int:
     client.request("events", on=True)
     client.request("upgrade", name=arguments.name, check=arguments.dry_run)
     if arguments.dry_run:
-        print(f"{arguments.name}: it would be taken")
-        return 0
+        return text.planned(arguments, f"{arguments.name}: it would be taken")
     return _told(arguments, proven(client, arguments.name, before, arguments.wait))
 
 
 def _rollback(arguments: argparse.Namespace, client: Client) -> int:
     before = _state(client, arguments.name)
     if arguments.dry_run:
-        print(f"{arguments.name}: " + ("would go back" if before["previous"] else
-                                       "has nothing to go back to"))
-        return 0 if before["previous"] else 1
+        if not before["previous"]:
+            raise Refused({"code": "state", "domain": arguments.name,
+                           "message": "it has nothing to go back to"})
+        return text.planned(arguments, f"{arguments.name}: would go back")
     client.request("events", on=True)
     client.request("rollback", name=arguments.name)
     return _told(arguments, proven(client, arguments.name, before, arguments.wait))
@@ -277,7 +298,7 @@ def _sched(arguments: argparse.Namespace, client: Client) -> int:
                 if str(entry.get("program", "")).startswith("sched_")]
     if arguments.policy is None:
         if arguments.json:
-            _show(policies)
+            text.show(policies)
         for entry in policies if not arguments.json else []:
             print(f"{entry['name']}: {entry['program']} {entry['version']}")
         return 0
@@ -287,8 +308,8 @@ def _sched(arguments: argparse.Namespace, client: Client) -> int:
         raise Failure(f"--domain: expected one of {', '.join(names) or 'none'}", 2)
     before = _state(client, name)
     if arguments.dry_run:
-        print(f"{name}: runs {before['program']}, would run {arguments.policy}")
-        return 0
+        return text.planned(
+            arguments, f"{name}: runs {before['program']}, would run {arguments.policy}")
     client.request("events", on=True)
     client.request("sched", name=name, program=arguments.policy)
     return _told(arguments, proven(client, name, before, arguments.wait))
@@ -305,11 +326,12 @@ class Verbs:
 
     def add(self, word: str, help_: str, call: Callable[[argparse.Namespace, Client], int],
             named: Optional[str] = "NAME", changes: bool = False) -> argparse.ArgumentParser:
-        """named: NAME, [NAME] or None; changes: it has --dry-run and may be waited for."""
+        """named: NAME, [NAME], another word or None; changes: it has --dry-run and may be waited
+        for."""
         parser = self._commands.add_parser(word, help=help_)
         if named:
-            parser.add_argument("name", metavar="NAME", nargs="?" if named[0] == "[" else None,
-                                help="a domain")
+            parser.add_argument("name", metavar=named.strip("[]"),
+                                nargs="?" if named[0] == "[" else None, help="a domain")
         parser.add_argument("--json", action="store_true", help="for programs")
         if changes:
             parser.add_argument("--dry-run", action="store_true", help="say what would be done")
@@ -327,8 +349,10 @@ def _count(parser: argparse.ArgumentParser) -> None:
 def _add_looking(verbs: Verbs) -> None:
     verbs.add("ps", "the domains of the running system", _ps, "[NAME]")
     top = verbs.add("top", "who uses the CPUs", _top, None)
-    top.add_argument("--interval", type=float, default=1.0, metavar="S")
+    top.add_argument("--interval", type=float, default=1.0, metavar="S",
+                     help="seconds between two looks")
     _count(top)
+    verbs.add("devices", "the disks and VIFs of guests", devices.show, "[NAME]")
     verbs.add("why", "the story of a domain's last failure", _why)
     _count(verbs.add("events", "what happens, as it happens", _events, None))
     verbs.add("caps", "what a domain may touch, out of the core's own tables", _caps)
@@ -336,7 +360,6 @@ def _add_looking(verbs: Verbs) -> None:
 
 
 LIFE = {
-    "create": ("start", "start a domain of the description that does not run"),
     "stop": ("stop", "ask a guest to shut down; end a native domain"),
     "reboot": ("reboot", "ask a guest to reboot"),
     "destroy": ("destroy", "end a domain at once and take everything back"),
@@ -349,15 +372,25 @@ LIFE = {
 
 
 def _add_changing(verbs: Verbs) -> None:
+    maker = verbs.add("create", "start a domain of the description, or bring one by a file",
+                      _create, "NAME|FILE.toml", changes=True)
+    maker.add_argument("--no-wait", action="store_true", help="do not wait until it runs")
+    maker.add_argument("--description", type=Path, metavar="FILE", help="of the running system")
+    verbs.add("undefine", "empty a place for which a domain was brought", create.undefine,
+              changes=True)
     for word, (verb, help_) in LIFE.items():
         parser = verbs.add(word, help_, _change(verb), changes=True)
         parser.add_argument("--no-wait", action="store_true", help="do not wait for its end")
     setter = verbs.add("set", "change what a domain may use", _set, changes=True)
-    setter.add_argument("key", choices=("memory", "weight", "cap", "heartbeat"),
+    setter.add_argument("key", choices=("memory", "weight", "cap", "heartbeat", "vcpus"),
                         help="memory in MiB, cap in thousandths of a CPU, heartbeat in ms")
-    setter.add_argument("value", type=int)
+    setter.add_argument("value", type=int, metavar="N", help="in that unit")
+    for word, help_ in (("plug", "give a running guest a disk or VIF of the description's"),
+                        ("unplug", "take one from it")):
+        plug = verbs.add(word, help_, functools.partial(devices.change, verb=word), changes=True)
+        plug.add_argument("device", metavar="DEVICE", help="as `devices` lists them")
     upgrade = verbs.add("upgrade", "replace a domain's program", _upgrade, changes=True)
-    upgrade.add_argument("file", metavar="FILE.dom")
+    upgrade.add_argument("file", metavar="FILE.dom", help="the package of the new one")
     verbs.add("rollback", "go back to the program before", _rollback, changes=True)
     sched = verbs.add("sched", "which scheduling policy runs, or another one", _sched, None,
                       changes=True)
@@ -371,7 +404,8 @@ def _add_inspection(verbs: Verbs) -> None:
                       inspection.audit, None)
     audit.add_argument("--description", type=Path, metavar="FILE", help="of the running system")
     graph = verbs.add("graph", "draw who may touch what, as SVG", inspection.draw, None)
-    graph.add_argument("-o", "--output", default="tessera.svg", metavar="FILE")
+    graph.add_argument("-o", "--output", default="tessera.svg", metavar="FILE",
+                       help="where it is drawn")
     stats = verbs.add("stats", "all counters at once", inspection.stats, None)
     stats.add_argument("--openmetrics", action="store_true", help="as OpenMetrics text")
     verbs.add("postmortem", "how a domain died, with a backtrace", inspection.postmortem)
@@ -382,3 +416,4 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _add_looking(verbs)
     _add_changing(verbs)
     _add_inspection(verbs)
+    steering.add_commands(commands, Verbs)

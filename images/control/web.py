@@ -30,7 +30,7 @@ from urllib.parse import parse_qs, urlsplit
 from description import DescriptionError, read_file
 from launcher.paths import Failure
 
-from . import systems
+from . import systems, text
 from .client import Client, Refused, Unreachable
 from .frame import Message
 from .verbs import proven
@@ -49,16 +49,17 @@ UPGRADE_PATIENCE = 60.0
 def wiring(description: Optional[Path]) -> Message:
     """Who is joined to whom, as the description says; empty if it cannot be read."""
     if description is None:
-        return {"connections": [], "devices": []}
+        return {"connections": [], "devices": [], "vifs": {}}
     try:
         system = read_file(description)
     except (DescriptionError, OSError):
-        return {"connections": [], "devices": []}
+        return {"connections": [], "devices": [], "vifs": {}}
     return {
         "connections": [{"protocol": protocol, "server": server, "client": client}
                         for protocol, server, client, _ in system.joined()],
         "devices": [{"domain": entry.name, "device": entry["device"].looks_for}
                     for entry in system.natives if entry["device"] is not None],
+        "vifs": {vif.name: vif["guest"] for vif in system.vifs},
     }
 
 
@@ -205,6 +206,9 @@ class Handler(BaseHTTPRequestHandler):
                     self.wfile.write(b": nothing\n\n")  # finds out that the browser has gone
                 elif event.get("event") == "console" and event.get("name") == name:
                     self.wfile.write(b"data: " + str(event["data"]).encode() + b"\n\n")
+                elif event.get("event") == "lost" and event.get("of") == "console":
+                    said = f"\r\n[{text.lost(event, 'bytes')}]\r\n".encode()
+                    self.wfile.write(b"data: " + base64.b64encode(said) + b"\n\n")
                 self.wfile.flush()
 
     def _allowed(self) -> bool:

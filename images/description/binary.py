@@ -11,23 +11,27 @@ from . import disks, machine, sched, switchconfig
 from .hardware import ANY
 from .schema import ENDS, LOG_RIGHTS, PROTOCOLS, RIGHTS, Entry, System
 
-HEADER = struct.Struct("<Q18I")
+HEADER = struct.Struct("<Q20I")
 DOMAIN = struct.Struct("<IIIIHBBIQQIIIIIBBBBIIIIIIII" + sched.FORMAT)
 RESOURCE = struct.Struct("<IIQQII")
 CONNECTION = struct.Struct("<IIIIIIII")
 DEVICE = struct.Struct("<12I")
 BLOB = struct.Struct("<4I")
+PLUG = struct.Struct("<8I")
 
 MAGIC = 0x3153595341525354
-VERSION = 4
+VERSION = 5
 F_EXIT_WITH_GUESTS, F_REQUIRE_IOMMU = 1, 2
 KIND_ROOT, KIND_NATIVE, KIND_GUEST = range(3)
-DOMAIN_F_AUTOSTART, DOMAIN_F_POLICY = 1, 2
-# Pages of native rings: proto/serial.h, manage.h, blk.h, pci.h, net.h, netctl.h.
+DOMAIN_F_AUTOSTART, DOMAIN_F_POLICY, DOMAIN_F_PLACE = 1, 2, 4
+# Pages of native rings: proto/serial.h, manage.h, blk.h, pci.h, net.h, netctl.h, blkctl.h,
+# consctl.h.
 RING_PAGES = {
-    "serial": 1, "control": 17, "xenbus": 1, "disk": 10, "pci": 8, "net": 10, "netctl": 33,
+    "serial": 1, "control": 17, "xenbus": 1, "disk": 10, "pci": 8, "net": 10, "netctl": 34,
+    "blkctl": 18, "consctl": 33,
 }
 XENBUS_VBD, XENBUS_VIF = 1, 2
+PLUG_OUT = 1
 RES_IOPORTS, RES_IRQ, RES_MMIO, RES_LOG, RES_CPU, RES_TRACE = range(1, 7)
 
 
@@ -85,7 +89,7 @@ class _Modules:
         return name
 
 
-def _initrd(guest: Entry) -> str:
+def initrd_source(guest: Entry) -> str:
     """built:busybox has the drivers of its kernel, where that comes from a package of one."""
     kernel, initrd = guest["kernel"], guest["initrd"]
     if initrd == "built:busybox" and kernel.startswith("package:linux-image"):
@@ -97,15 +101,18 @@ def _domain(
     entry: Entry, kind: int, strings: _Strings, modules: _Modules, is_policy: bool, policy: int
 ) -> bytes:
     guest = kind == KIND_GUEST
-    if guest:
+    if entry["place"]:
+        module = initrd = ""
+    elif guest:
         module = modules.add("kernel", entry["kernel"], f"{entry.name}.kernel", entry.name)
         initrd = entry["initrd"] or ""
         if initrd:
-            initrd = modules.add("initrd", _initrd(entry), f"{entry.name}.initrd", entry.name)
+            initrd = modules.add("initrd", initrd_source(entry), f"{entry.name}.initrd", entry.name)
     else:
         module, initrd = modules.add("program", entry["image"], entry["image"]), ""
     flags = DOMAIN_F_AUTOSTART if entry["autostart"] else 0
     flags |= DOMAIN_F_POLICY if is_policy else 0
+    flags |= DOMAIN_F_PLACE if entry["place"] else 0
     return DOMAIN.pack(
         strings.add(entry.name),
         strings.add(module),
@@ -213,6 +220,18 @@ def _blobs(system: System, index: dict[str, int], first: int) -> tuple[list[byte
     return records, content
 
 
+def _plugs(system: System, index: dict[str, int], strings: _Strings) -> list[bytes]:
+    """The guests' devices, with their places in the configurations of their servers."""
+    servers = [(server, "block", disks.served) for server in system.serving("block")]
+    servers += [(server, "vif", switchconfig.served) for server in system.serving("vif")]
+    return [
+        PLUG.pack(strings.add(device.name), index[device["guest"]], index[server.name],
+                  PROTOCOLS[protocol], number, 0 if device["plugged"] else PLUG_OUT, device.line, 0)
+        for server, protocol, served in servers
+        for number, device in enumerate(served(system, server))
+    ]
+
+
 def encode(system: System, folder: Path) -> Compiled:
     settings, strings, modules = system.settings, _Strings(), _Modules()
     name = strings.add(settings["name"])
@@ -240,6 +259,9 @@ def encode(system: System, folder: Path) -> Compiled:
     blobs, content = _blobs(system, index, HEADER.size + len(body))
     places += [HEADER.size + len(body), len(blobs)]
     body += b"".join(blobs) + content
+    plugs = _plugs(system, index, strings)
+    places += [HEADER.size + len(body), len(plugs)]
+    body += b"".join(plugs)
     places += [HEADER.size + len(body), len(strings.data)]
     body += strings.data
     flags = F_EXIT_WITH_GUESTS if settings["exit_with_guests"] else 0

@@ -28,7 +28,8 @@ NATIVE_MAX_CONNECTIONS = 160 - 4  # the others: control page, configuration, lif
 FUNCTION_CAPS = 14  # of a PCI function: BARs, each in two parts at most, interrupts, DMA
 PORTS_OF_SERVED_GUEST = 64  # its devices have ports for each of their queues
 HANDLES_OF_SERVED_GUEST = 256  # and pages of rings
-HANDLES_OF_NETCTL = 33
+WATCHED = ("netctl", "blkctl", "consctl")
+HANDLES_OF_WATCHED = 34
 HANDLES_OF_CONTROL = 17
 HANDLES_OF_TRACE = 256  # libs/trace/trace.h
 MAX_CONTROLS = 16
@@ -46,9 +47,12 @@ def check(system: System, folder: Path, find_image: FindImage, report: Report) -
         report.error(1, "", "found no domain at all, expected a [domain.NAME] or a [guest.NAME]")
     _check_names(system, report)
     _assign_domids(system, report)
+    for entry in system.domains():
+        _check_place(entry, system.native(entry.name) is None, report)
     _check_policy(system, report)
     disks.check(system, report)
     networks.check(system, folder, report)
+    _check_device_names(system, report)
     machine.check(system, folder, find_image is not None, report)
     machine.check_nets(system, report)
     _check_connections(system, report)
@@ -78,6 +82,28 @@ def _check_names(system: System, report: Report) -> None:
         elif first is not entry:
             entry.wrong(report, "", f'the name "{entry.name}" a second time',
                         f"another: {first.where} in line {first.line} has it")
+
+
+def _check_device_names(system: System, report: Report) -> None:
+    """`plug` names a guest's disks and VIFs alike."""
+    disks_of = {(disk["guest"], disk.name): disk for disk in system.disks}
+    for vif in system.vifs:
+        other = disks_of.get((vif["guest"], vif.name))
+        if other is not None:
+            vif.wrong(report, "", f'the name "{vif.name}"',
+                      f"another: {other.where} in line {other.line} is also a device of "
+                      f"{vif['guest']}, and `plug` would not know which is meant")
+
+
+def _check_place(entry: Entry, guest: bool, report: Report) -> None:
+    """What runs in a place is said later, by the file that brings it."""
+    if guest and not entry["place"] and entry["kernel"] is None:
+        report.error(entry.line, entry.where, 'found no "kernel", expected one: it is required')
+    brought = ("kernel", "initrd", "cmdline") if guest else ("image", "arguments", "plans")
+    for key in (*brought, "autostart") if entry["place"] else ():
+        if key in entry.lines:
+            entry.wrong(report, key, "it in a place", "it in the file that `create` brings")
+    _fill(entry, autostart=not entry["place"])
 
 
 def _assign_domids(system: System, report: Report) -> None:
@@ -198,18 +224,21 @@ def _check_connection_names(system: System, report: Report) -> None:
     """A domain knows each of its connections by a name, and can have one only of some kinds.
     Those of a guest have its name, and tell themselves apart by their kind."""
     names: dict[tuple[str, str], Entry] = {}
-    single: dict[tuple[str, str], Entry] = {}
+    single: dict[tuple[str, str, str], Entry] = {}
     for protocol, server, client, entry in system.joined():
         for end in (server, client):
             first = names.setdefault((end, entry.name), entry)
             if first is not entry:
                 entry.wrong(report, "", f'the name "{entry.name}"',
                             f'another: "{end}" knows {first.where} by it')
-        if protocol not in ("control", "xenbus", "disk", "net"):
+        if protocol not in ("control", "xenbus", "disk", "net", *WATCHED):
             continue
-        first = single.setdefault((client, protocol), entry)
+        # A watcher of several servers has one connection with each.
+        with_whom = server if protocol in WATCHED else ""
+        first = single.setdefault((client, protocol, with_whom), entry)
         if first is not entry:
-            entry.wrong(report, "", f'a second {protocol} connection of "{client}"',
+            entry.wrong(report, "", f'a second {protocol} connection of "{client}"'
+                        + (f' with "{server}"' if with_whom else ""),
                         f"one: {first.where} in line {first.line} is it")
 
 
@@ -368,7 +397,7 @@ def _check_native(
     if {"block", "vif"} <= set(native["serves"]):
         native.wrong(report, "serves", '"block" and "vif"', "one of them: each has a configuration")
     _fill(native, image=native.name)
-    if find_image is not None:
+    if find_image is not None and not native["place"]:
         package = _check_image(native, find_image, report)
         if package is not None:
             packages[native.name] = package
@@ -384,12 +413,12 @@ def _check_native(
     guests = sum(found[0] in ("block", "vif") and found[1] == native.name
                  for found in system.joined())
     ports = 32 + 2 * wanted + PORTS_OF_SERVED_GUEST * guests
-    watched = sum(found[0] == "netctl" and native.name in found[1:3] for found in system.joined())
+    watched = sum(found[0] in WATCHED and native.name in found[1:3] for found in system.joined())
     handles = 64 + 16 * ends + native["lifeboat"] + HANDLES_OF_SERVED_GUEST * guests
     controls = sum(found[0] == "control" and found[2] == native.name
                    for found in system.joined())
     handles += HANDLES_OF_CONTROL * controls + (HANDLES_OF_TRACE if native["trace"] else 0)
-    handles += HANDLES_OF_NETCTL * watched + (HANDLES_OF_RULES if "vif" in native["serves"] else 0)
+    handles += HANDLES_OF_WATCHED * watched + (HANDLES_OF_RULES if "vif" in native["serves"] else 0)
     _fill(native, cap_slots=-(-(64 + 2 * wanted) // 16) * 16, grant_frames=1,
           event_ports=min(4096, -(-ports // 64) * 64), map_handles=handles)
     _check_event_ports(native, report)
@@ -463,13 +492,15 @@ def _fill(entry: Entry, **defaults: object) -> None:
 
 def _check_counts(system: System, report: Report) -> None:
     modules = (
-        2 + len({native["image"] for native in system.natives} | set(system.settings["programs"]))
-        + len({guest["kernel"] for guest in system.guests})
+        2 + len({native["image"] for native in system.natives if not native["place"]}
+                | set(system.settings["programs"]))
+        + len({guest["kernel"] for guest in system.guests} - {None})
         + len({guest["initrd"] for guest in system.guests} - {None})
     )
     devices = sum(_capabilities(native, system) for native in system.natives)
     counts = [
         ("domains", 1 + len(system.domains()), schema.MAX_DOMAINS),
+        ("places", sum(entry["place"] for entry in system.domains()), schema.MAX_PLACES),
         ("devices", devices, schema.MAX_RESOURCES),
         ("PCI devices", sum(bool(native["device"]) for native in system.natives),
          schema.MAX_DEVICES),

@@ -21,6 +21,7 @@ MAGIC = 0x3146434456525354
 VERSION = 1
 READONLY, SHARED = 1, 2
 MAX_VOLUMES, MAX_EXTENTS, MAX_DISKS, MAX_LIMITS = 192, 256, 192, 16
+MAX_DRIVERS = 8  # of one server: VBD_MAX_DRIVERS
 
 
 @dataclass
@@ -37,6 +38,7 @@ def check(system: System, report: Report) -> None:
     for volume in system.volumes:
         _read_extents(volume, system, report)
     _check_overlaps(system, report)
+    _check_drivers(system, report)
     for disk in system.disks:
         _find_server(disk, system, report)
     for disk in system.disks:
@@ -52,6 +54,19 @@ def check(system: System, report: Report) -> None:
     for what, count, limit in counts:
         if count > limit:
             report.error(1, "", f"found {count} {what}, expected at most {limit}")
+
+
+def _check_drivers(system: System, report: Report) -> None:
+    """A server that has too many would leave the last ones alone."""
+    drivers: dict[str, int] = {}
+    for entry in system.connections:
+        if entry["protocol"] != "disk":
+            continue
+        server = entry["server"]
+        drivers[server] = drivers.get(server, 0) + 1
+        if drivers[server] == MAX_DRIVERS + 1:
+            entry.wrong(report, "server", f'"{server}", which has {MAX_DRIVERS} disk drivers',
+                        "a disk server with fewer")
 
 
 def _read_extents(volume: Entry, system: System, report: Report) -> None:
@@ -162,9 +177,10 @@ def _check_numbers(system: System, report: Report) -> None:
 
 
 def _check_writers(system: System, report: Report) -> None:
+    """Of those that begin unplugged, the server lets in one at a time."""
     first: dict[str, Entry] = {}
     for disk in system.disks:
-        if disk["mode"] != "rw":
+        if disk["mode"] != "rw" or not disk["plugged"]:
             continue
         other = first.setdefault(disk["volume"], disk)
         if other is not disk and not (disk["shared"] and other["shared"]):
@@ -214,6 +230,11 @@ class _Pool:
         return at
 
 
+def served(system: System, server: Entry) -> list[Entry]:
+    """The guests' disks of this server, as its configuration numbers them."""
+    return [disk for disk in system.disks if disk["server"] == server.name]
+
+
 def config(system: System, server: Entry) -> bytes:
     """What the server finds: the volumes of its drivers, the disks that it serves."""
     pool = _Pool()
@@ -238,8 +259,7 @@ def config(system: System, server: Entry) -> bytes:
             (READONLY if disk["mode"] == "ro" else 0) | (SHARED if disk["shared"] else 0),
             disk.line, disk["bandwidth"], disk["iops"],
         )
-        for disk in system.disks
-        if disk["server"] == server.name
+        for disk in served(system, server)
     ]
     limits = [
         LIMIT.pack(pool.add(limit["disk"].driver), limit["disk"].number, limit["bandwidth"],

@@ -15,7 +15,7 @@ MAX_RULES_BYTES = 448 << 10  # SYSTEM_MAX_BLOB_SIZE, less what else the switch f
 
 # What lies in the lifeboat: servers/switch/boat.h, fw_state.h, memory.c
 PAGE = 4096
-BOAT_DATA, BOAT_RECORDS = 64, 177664
+BOAT_DATA, BOAT_RECORDS = 64, 194560
 FW_BOAT, FW_RECORD, FW_SET, FW_LIVE, FW_STATE = 64, 2384, 64, 32, 112
 SET_BYTES = 16384  # of a rule set, at least
 LEAST_POOL = 384  # pages

@@ -13,6 +13,7 @@ from .lines import Lines
 from .report import Report, shown, suggestion, words
 from .values import Parser, Range, Wrong
 
+MAX_PLACES = 16
 MAX_DOMAINS = 2048
 MAX_RESOURCES = 4096
 MAX_CONNECTIONS = 4096
@@ -21,11 +22,11 @@ FIRST_RESERVED_DOMID = 0x7FF0
 
 PROTOCOLS = {  # SYSTEM_CONN_*
     "console": 1, "serial": 2, "store": 3, "control": 4, "xenbus": 9, "block": 10, "disk": 11,
-    "pci": 8, "vif": 12, "net": 13, "netctl": 14,
+    "pci": 8, "vif": 12, "net": 13, "netctl": 14, "blkctl": 16, "consctl": 17,
 }
 OF_GUESTS = ("console", "store")  # come with a guest's key of the same name
 # "block" comes with the guests' disks, "vif" with their VIFs, "pci" with the domain that serves it.
-DECLARED = ("serial", "control", "xenbus", "disk", "net", "netctl")
+DECLARED = ("serial", "control", "xenbus", "disk", "net", "netctl", "blkctl", "consctl")
 ROOT_SERVES = ("control",)
 SERVED = [word for word in PROTOCOLS if word not in ROOT_SERVES]
 ENDS = ("stop", "destroy", "restart")  # SYSTEM_ON_*
@@ -124,13 +125,15 @@ class System:
 
 
 PORT: Parser = values.number_range(0xFFFF, '0x60 or "0x3f8-0x3ff"')
-RIGHTS = {  # by protocol: NETCTL_F_*, MANAGE_F_*
-    "netctl": {"watch": 1, "rules": 2, "tap": 4},
+RIGHTS = {  # by protocol: NETCTL_F_*, BLKCTL_F_*, CONSCTL_F_*, MANAGE_F_*
+    "netctl": {"watch": 1, "rules": 2, "tap": 4, "limits": 8},
+    "blkctl": {"watch": 1, "limits": 2},
+    "consctl": {"watch": 1, "type": 2},
     "control": {"see": 1, "life": 2, "set": 4, "upgrade": 8, "inspect": 16, "trace": 32,
                 "create": 64},
 }
 CONTROL_RIGHTS = ["see", "life"]  # if nothing is said
-ALL_RIGHTS = [right for rights in RIGHTS.values() for right in rights]
+ALL_RIGHTS = list(dict.fromkeys(right for rights in RIGHTS.values() for right in rights))
 LOG_RIGHTS = {"none": 0, "read": 1 << 1, "write": 1 << 2, "read write": 1 << 1 | 1 << 2}
 
 
@@ -162,7 +165,8 @@ def _common(priority: int, ends: tuple[str, str, str]) -> dict[str, Key]:
     """What natives and guests share."""
     return {
         "domid": Key(values.integer(1, FIRST_RESERVED_DOMID - 1)),
-        "autostart": Key(values.boolean, True),
+        "place": Key(values.boolean, False),
+        "autostart": Key(values.boolean),  # unless it is a place
         "priority": Key(values.integer(0, 1000), priority),
         "slice": Key(values.microseconds(50, 1000000), 0),
         "weight": Key(values.integer(1, 65535), sched.WEIGHT),
@@ -213,7 +217,7 @@ NATIVE_KEYS = {
 }
 
 GUEST_KEYS = {
-    "kernel": Key(values.file, required=True),
+    "kernel": Key(values.file),  # required, but of a place
     "initrd": Key(values.file),
     "cmdline": Key(values.text(values.CMDLINE_BYTES), ""),
     "memory": Key(values.pages(1 << 20, 512 << 30), required=True),
@@ -248,6 +252,7 @@ DISK_KEYS = {
     "server": Key(values.name),
     "mode": Key(values.choice("rw", "ro"), "rw"),
     "shared": Key(values.boolean, False),
+    "plugged": Key(values.boolean, True),
     **LIMIT_KEYS,
 }
 
@@ -275,6 +280,7 @@ VIF_KEYS = {
     "packets_out": Key(PACKETS, 0),
     "packets_in": Key(PACKETS, 0),
     "small_out": Key(values.integer(0, 1000000000), 10000),
+    "plugged": Key(values.boolean, True),
 }
 
 NAMED = {
@@ -298,7 +304,7 @@ MACHINE_KEYS = {
 TABLES = {"system": SYSTEM_KEYS, "machine": MACHINE_KEYS, **NAMED}
 
 
-def _entry(
+def entry_of(
     table: Any, path: tuple[str, ...], keys: dict[str, Key], lines: Lines, report: Report
 ) -> Entry:
     where = ".".join(path)
@@ -342,7 +348,7 @@ def _named(
         except Wrong as wrong:
             report.error(line, "", f"found [{kind}.{shown(name)}], expected {wrong}")
             continue
-        entries.append(_entry(content, (kind, name), NAMED[kind], lines, report))
+        entries.append(entry_of(content, (kind, name), NAMED[kind], lines, report))
     return sorted(entries, key=lambda entry: entry.line)
 
 
@@ -354,7 +360,7 @@ def read(table: dict, lines: Lines, report: Report) -> System:
                 lines.at(kind), "", f'found the unknown table "{kind}", '
                 f"expected {words(TABLES)}{suggestion(kind, TABLES)}"
             )
-    settings = _entry(table.get("system", {}), ("system",), SYSTEM_KEYS, lines, report)
+    settings = entry_of(table.get("system", {}), ("system",), SYSTEM_KEYS, lines, report)
     named = {kind: _named(kind, table.get(kind, {}), lines, report) for kind in NAMED}
-    emulated = _entry(table.get("machine", {}), ("machine",), MACHINE_KEYS, lines, report)
+    emulated = entry_of(table.get("machine", {}), ("machine",), MACHINE_KEYS, lines, report)
     return System(settings, *named.values(), emulated)

@@ -91,10 +91,16 @@ def _uplink(uplink: Uplink, network: int, line: int, parts: _Parts, strings: _St
                      NO_RULES, NO_RULES, 0, 0, 0, 0, 0)
 
 
+def served(system: System, server: Entry) -> list[Entry]:
+    """The VIFs of this switch, as its configuration numbers them: they are its first ports."""
+    names = [entry.name for entry in system.networks if entry["server"] == server.name]
+    return [vif for vif in system.vifs if vif["network"] in names]
+
+
 def config(system: System, server: Entry) -> bytes:
     networks = [entry for entry in system.networks if entry["server"] == server.name]
     names = [network.name for network in networks]
-    vifs = [vif for vif in system.vifs if vif["network"] in names]
+    vifs = served(system, server)
     uplinks = [(uplink, number, network.line_of("uplink"))
                for number, network in enumerate(networks) for uplink in network["uplink"]]
     lines: dict[str, int] = {}  # of rule files, where they are first named

@@ -2,6 +2,7 @@
 """The command line: which word does what."""
 
 import argparse
+import json
 import os
 import signal
 import subprocess
@@ -65,7 +66,9 @@ def _image(arguments: argparse.Namespace) -> Image:
 
 
 def _build(arguments: argparse.Namespace) -> int:
-    print(_image(arguments).path)
+    image = _image(arguments)
+    print(json.dumps({"image": str(image.path), "warnings": image.compiled.warnings})
+          if arguments.json else image.path)
     return 0
 
 
@@ -138,7 +141,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="boot a system in QEMU; the terminal is its console")
-    run.add_argument("description", nargs="?", default=DEFAULT, metavar="DESCRIPTION")
+    run.add_argument("description", nargs="?", default=DEFAULT, metavar="DESCRIPTION",
+                     help="of the system; if absent, images/default.toml")
     run.add_argument("--disk", **DISK)
     run.add_argument("--net", action="append", default=[], metavar="NIC=NETDEV",
                      help="what a card of the description's [machine] is joined to instead")
@@ -152,13 +156,16 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--trace-points", nargs="+", default=["all"], metavar="POINT",
                      help="record only these")
     run.add_argument("--gdb", action="store_true", help="let ./tessera gdb look into it")
-    run.add_argument("--qemu-arg", action="append", default=[], metavar="ARG")
+    run.add_argument("--qemu-arg", action="append", default=[], metavar="ARG",
+                     help="one more for QEMU")
     run.set_defaults(call=_run)
 
     make = commands.add_parser("build", help="make the bootable ISO, for BIOS and UEFI")
-    make.add_argument("description", nargs="?", default=DEFAULT, metavar="DESCRIPTION")
+    make.add_argument("description", nargs="?", default=DEFAULT, metavar="DESCRIPTION",
+                      help="of the system; if absent, images/default.toml")
     make.add_argument("--disk", **DISK)
-    make.add_argument("-o", "--output", metavar="FILE")
+    make.add_argument("-o", "--output", metavar="FILE", help="the ISO")
+    make.add_argument("--json", action="store_true", help="for programs")
     make.set_defaults(call=_build)
 
     guest = commands.add_parser(
@@ -176,7 +183,8 @@ def _parser() -> argparse.ArgumentParser:
     web.add_command(commands)
 
     test = commands.add_parser("test", help="run the tests")
-    test.add_argument("suites", nargs="*", metavar="SUITE")
+    test.add_argument("suites", nargs="*", metavar="SUITE",
+                      help="such as unit or boot/net; if absent, all")
     test.set_defaults(call=_test)
 
     bench = commands.add_parser("bench", help="run the benchmarks and print the table")
@@ -197,9 +205,15 @@ def main(words: list[str]) -> int:
         signal.signal(number, _end)
     arguments = _parser().parse_args(_join_values(words))
     try:
-        return int(arguments.call(arguments))
+        status = int(arguments.call(arguments))
+        sys.stdout.flush()
+        return status
     except Failure as failure:
         print(f"tessera: {failure}", file=sys.stderr)
         return failure.status
+    except BrokenPipeError:
+        # Whoever reads has enough, such as `head`; what is left to be said goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
         return 130

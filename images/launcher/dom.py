@@ -56,18 +56,23 @@ def sign_file(arguments: argparse.Namespace) -> int:
         write_whole(output, package.packed())
     except OSError as error:
         raise Failure(f"{output}: cannot be written: {error.strerror}") from error
-    print(f"{output}: {package.name} {package.release}, signed by {package.key.hex()}")
+    if arguments.json:
+        print(json.dumps({"file": str(output), "name": package.name, "release": package.release,
+                          "key": package.key.hex()}))
+    else:
+        print(f"{output}: {package.name} {package.release}, signed by {package.key.hex()}")
     return 0
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     shower = commands.add_parser("inspect", help="show what is in a package (.dom)")
-    shower.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    shower.add_argument("files", nargs="+", type=Path, metavar="FILE", help="packages")
     shower.add_argument("--json", action="store_true", help="for programs")
     shower.set_defaults(call=inspect)
     signer = commands.add_parser("sign", help="sign a package (.dom)")
-    signer.add_argument("file", type=Path, metavar="FILE")
+    signer.add_argument("file", type=Path, metavar="FILE", help="a package")
     signer.add_argument("--key", required=True, type=Path, metavar="KEY",
                         help="private key, by: openssl genpkey -algorithm ed25519 -out KEY")
     signer.add_argument("-o", "--output", type=Path, metavar="FILE", help="else FILE itself")
+    signer.add_argument("--json", action="store_true", help="for programs")
     signer.set_defaults(call=sign_file)

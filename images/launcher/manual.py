@@ -10,7 +10,7 @@ cannot be behind it.
 import argparse
 import re
 from pathlib import Path
-from typing import Iterator
+from typing import Iterable, Iterator
 
 from control import systems
 from control.client import Client, Refused, Unreachable
@@ -43,6 +43,11 @@ folder of what is fetched, instead of cache in it
 .IP NO_COLOR
 if set, no colours
 """
+
+# Names of the running system, with the verb that lists them; and of which commands they are.
+NAMES = {"domains": "ps", "ports": "net", "disks": "blk", "devices": "devices"}
+LISTED = {"net": "ports", "blk": "disks"}
+
 
 def _commands(
     parser: argparse.ArgumentParser,
@@ -98,6 +103,8 @@ def pages(parser: argparse.ArgumentParser) -> dict[str, str]:
     found = {"tessera.1": page("", parser.description or "", parser)}
     for name, help_, command in _commands(parser):
         found[f"tessera-{name}.1"] = page(name, help_, command)
+        for action, text, behind in _commands(command):
+            found[f"tessera-{name}-{action}.1"] = page(f"{name}-{action}", text, behind)
     return found
 
 
@@ -111,28 +118,39 @@ def _words(parser: argparse.ArgumentParser) -> list[str]:
     return found
 
 
-def _takes_name(parser: argparse.ArgumentParser) -> bool:
-    return any(action.dest == "name" and not action.option_strings for action in parser._actions)
+def _takes(parser: argparse.ArgumentParser, what: str) -> bool:
+    return any(action.dest == what and not action.option_strings for action in parser._actions)
+
+
+def _cases(commands: Iterable[tuple[str, str, argparse.ArgumentParser]]) -> Iterator[str]:
+    """What may follow, by the words before it."""
+    for name, _, command in commands:
+        behind = list(_commands(command))
+        if _takes(command, "device"):
+            yield f"        '{name} '?*) words={' '.join(_words(command))!r}; names=devices"
+        yield f"        {name}{'' if behind else '*'}) words={' '.join(_words(command))!r}" + (
+            "; names=domains" if _takes(command, "name") else "")
+        for action, _, words in behind:
+            yield f"        '{name} {action}'*) words={' '.join(_words(words))!r}" + (
+                f"; names={LISTED.get(name, 'domains')}" if _takes(words, "name") else "")
 
 
 def completion(parser: argparse.ArgumentParser, shell: str) -> str:
     """A script for the shell. zsh takes bash's by its own means."""
     commands = list(_commands(parser))
-    cases = "\n".join(
-        f"        {name}) words={' '.join(_words(command))!r}"
-        + ("; names=1" if _takes_name(command) else "") + " ;;"
-        for name, _, command in commands)
+    cases = "".join(f"{case} ;;\n" for case in _cases(commands))
     script = f"""\
 _tessera() {{
-    local words='' names='' current=${{COMP_WORDS[COMP_CWORD]}}
+    local words='' names='' before='' current=${{COMP_WORDS[COMP_CWORD]}}
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
         words='{' '.join(name for name, _, _ in commands)}'
     else
-        case ${{COMP_WORDS[1]}} in
-{cases}
-        esac
-        [ -z "$names" ] || words="$words $("${{COMP_WORDS[0]}}" completion names 2>/dev/null)"
+        before=${{COMP_WORDS[1]}}
+        [ "$COMP_CWORD" -eq 2 ] || before="$before ${{COMP_WORDS[2]}}"
+        case $before in
+{cases}        esac
+        [ -z "$names" ] || words="$words $("${{COMP_WORDS[0]}}" completion $names 2>/dev/null)"
     fi
     while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen -W "$words" -- "$current")
     [ -n "${{COMPREPLY[*]}}" ] || \\
@@ -143,14 +161,14 @@ complete -o filenames -F _tessera tessera ./tessera
     return ("autoload -U +X bashcompinit && bashcompinit\n" if shell == "zsh" else "") + script
 
 
-def _names() -> list[str]:
-    """Of the running system's domains; none if there is none."""
+def _names(kind: str) -> list[str]:
+    """Of what the running system has; none if there is none, or they are not for this line."""
     running = systems.running()
     if running is None or not running.lines:
         return []
     try:
         with Client(Path(next(iter(running.lines.values()))), 1) as client:
-            return [domain["name"] for domain in client.items("ps")]
+            return [item["name"] for item in client.items(NAMES[kind])]
     except (Unreachable, Refused):
         return []
 
@@ -170,15 +188,16 @@ def add_commands(
         return 0
 
     def complete(arguments: argparse.Namespace) -> int:
-        if arguments.shell == "names":
-            print("\n".join(_names()))
+        if arguments.shell in NAMES:
+            print("\n".join(_names(arguments.shell)))
         else:
             print(completion(whole, arguments.shell), end="")
         return 0
 
     man = commands.add_parser("man", help="write the manual pages into a folder")
-    man.add_argument("folder", metavar="FOLDER")
+    man.add_argument("folder", metavar="FOLDER", help="made if it is not there")
     man.set_defaults(call=write)
     shell = commands.add_parser("completion", help="print a script that completes commands")
-    shell.add_argument("shell", choices=("bash", "zsh", "names"))
+    shell.add_argument("shell", choices=("bash", "zsh", *NAMES),
+                       help="a script for it; or names, which the scripts ask for")
     shell.set_defaults(call=complete)

@@ -8,7 +8,7 @@ from .disks import MODELS, Disk
 from .machine import EXIT_PORT
 from .nets import DRIVERS, Net
 
-POLICY = "sched_rr"
+POLICY = "sched_bvt"
 
 BASE = f"""
 [system]
@@ -17,7 +17,7 @@ policy = "{{policy}}"
 programs = {{programs}}
 log = "com2"
 exit_port = {EXIT_PORT}
-exit_with_guests = true
+exit_with_guests = {{exits}}
 [domain.{{policy}}]
 {{scheduling}}
 [domain.uart16550]
@@ -198,13 +198,13 @@ def vifs(guest_name: str, nets: Sequence[Net]) -> str:
 def describe(
     *parts: str, name: str = "test", raw: Optional[str] = None, control: bool = False,
     disks: Sequence[Disk] = (), store: str = "", nets: Sequence[Net] = (), policy: str = POLICY,
-    scheduling: str = "", programs: Sequence[str] = (),
+    scheduling: str = "", programs: Sequence[str] = (), exits: bool = True,
 ) -> str:
     """A description: the base, then `parts`. raw: the guest to which the console belongs
     alone; disks, nets: of the machine; store, scheduling: more keys of the store and the policy;
-    programs: more that are to be there."""
+    programs: more that are to be there; exits: with the last guest."""
     text = BASE.format(
-        name=name, policy=policy, scheduling=scheduling,
+        name=name, policy=policy, scheduling=scheduling, exits=str(exits).lower(),
         arguments=quote(f"raw={raw}" if raw else ""),
         programs="[" + ", ".join(map(quote, programs)) + "]",
     )

@@ -19,7 +19,8 @@ def add_command(commands: Any) -> None:
         "who-can-reach", help="who can reach a domain, a driver's device or a volume")
     parser.add_argument("name", metavar="NAME", help="a domain, a driver, or a volume")
     parser.add_argument("description", nargs="?", type=Path, metavar="DESCRIPTION",
-                        default=TOP / "images" / "default.toml")
+                        default=TOP / "images" / "default.toml",
+                        help="of the system; if absent, images/default.toml")
     parser.add_argument("--json", action="store_true", help="one JSON value")
     parser.set_defaults(call=who_can_reach)
 

@@ -3,6 +3,7 @@
 command that turns what came there into what other programs open."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -52,11 +53,12 @@ def add_command(commands: Any) -> None:
     parser = commands.add_parser(
         "convert-trace", help="make Chrome JSON (Perfetto) or CTF of a raw trace")
     parser.add_argument("file", type=Path, metavar="FILE", help="raw, as `run --trace` writes it")
-    parser.add_argument("--perfetto", type=Path, metavar="JSON")
-    parser.add_argument("--ctf", type=Path, metavar="FOLDER")
+    parser.add_argument("--perfetto", type=Path, metavar="JSON", help="write Chrome JSON here")
+    parser.add_argument("--ctf", type=Path, metavar="FOLDER", help="write CTF here")
     parser.add_argument("--description", type=Path, metavar="DESCRIPTION",
                         default=TOP / "images" / "default.toml",
                         help="whose domains they are (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(call=convert)
 
 
@@ -77,5 +79,9 @@ def convert(arguments: argparse.Namespace) -> int:
     if arguments.ctf:
         ctf.write(trace, domain, arguments.ctf)
     lost = sum(trace.lost.values())
-    print(f"{len(trace.records)} records of {len(trace.cpus)} CPUs, {lost} lost", file=sys.stderr)
+    if arguments.json:
+        print(json.dumps({"records": len(trace.records), "cpus": len(trace.cpus), "lost": lost}))
+    else:
+        print(f"{len(trace.records)} records of {len(trace.cpus)} CPUs, {lost} lost",
+              file=sys.stderr)
     return 0

@@ -2,9 +2,12 @@
 """What a dead domain was doing: registers and stack, as the control line's `postmortem`
 answers, and the ELF file of its build become a backtrace with functions and lines.
 
-Native programs have no frame pointers. The stack is scanned instead, as the core does for
-its own panics: a word is a return address if it points into the text, behind a call. That
-may show a function too many, from an older use of the stack, but not one too few.
+Native programs have no frame pointers, which would cost each call two instructions and all
+functions a register. The compiler has said how to find each frame's caller without them
+(unwind.py). Where that does not lead further, because there is no gdb or the stack was overwritten,
+the stack is scanned, as the core does for its own panics: a word is a return address if it points
+into the text, behind a call. That may show a function too many, from an older use of the stack,
+but not one too few.
 """
 
 import base64
@@ -15,6 +18,10 @@ from pathlib import Path
 from typing import Any, Iterator, Optional
 
 from package import dom
+from trace import names
+from trace.records import RECORD
+
+from . import unwind
 
 ELF_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 PROGRAM = struct.Struct("<IIQQQQQQ")
@@ -97,17 +104,47 @@ def _number(value: Any) -> int:
     return value if isinstance(value, int) else int(str(value), 16)
 
 
+def _held(caps: list[dict[str, Any]]) -> Iterator[str]:
+    """What it held when it died."""
+    for cap in caps:
+        what = cap.get("what") or f"{cap['first']}" + (
+            f"-{cap['first'] + cap['count'] - 1}" if cap["count"] > 1 else "")
+        yield f"  {cap['slot']:4} {cap['type']:8} {' '.join(cap['rights']):24} {what}"
+
+
+def _records(data: bytes) -> Iterator[str]:
+    """Its last trace records, as far as the core was tracing."""
+    points = names.points()
+    whole = len(data) // RECORD.size * RECORD.size
+    for time, point, cpu, _, vcpu, a, b in RECORD.iter_unpack(data[:whole]):
+        yield (f"  {time / 1e9:14.9f}  cpu {cpu} vcpu {vcpu}  "
+               f"{points.get(point, str(point)):14} {a:#x} {b:#x}")
+
+
+def backtrace(elf: Elf, registers: dict[str, int], stack: bytes) -> Iterator[str]:
+    found, how = unwind.frames(elf.path, registers, stack), ""
+    if not found:
+        scanned = list(addresses(elf, registers["rip"], stack))
+        found, how = list(zip(scanned, symbols(elf, scanned))), ", whatever its stack holds"
+    yield f"backtrace ({elf.path.name}{how}):"
+    for address, text in found:
+        yield f"  {address:016x} {text}"
+
+
 def report(death: dict[str, Any], build: Path) -> str:
     """The whole text. Raises NotFound."""
     registers = {name: _number(value) for name, value in death["registers"].items()}
     lines = [str(death.get("text", "")).rstrip() or "it ended"]
-    names = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", *(f"r{n}" for n in
+    shown = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", *(f"r{n}" for n in
              range(8, 16)), "rip", "rflags", "cr2")
-    known = [f"{name:6} {registers[name]:016x}" for name in names if name in registers]
+    known = [f"{name:6} {registers[name]:016x}" for name in shown if name in registers]
     lines += ["  ".join(known[at : at + 4]) for at in range(0, len(known), 4)]
     elf = find(build, str(death.get("build_id", "")))
     stack = base64.b64decode(death.get("stack", ""))
-    found = list(addresses(elf, registers["rip"], stack))
-    lines.append(f"backtrace ({elf.path.name}):")
-    lines += [f"  {address:016x} {text}" for address, text in zip(found, symbols(elf, found))]
+    lines += backtrace(elf, registers, stack)
+    if death.get("caps"):
+        lines += ["it held:", *_held(death["caps"])]
+    records = base64.b64decode(death.get("records", ""))
+    if records:
+        lines += ["its last trace records:", *_records(records)]
     return "\n".join(lines) + "\n"

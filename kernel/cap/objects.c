@@ -23,37 +23,30 @@
 /* --- Any --- */
 
 /* What it was derived from lies before it in its list: not to be found behind too many others. */
-static void describe(struct domain *d, u64 slot, struct cap_info *info) {
+static struct cap_info describe(struct domain *d, u64 slot) {
 	const struct cap *cap = &d->caps[slot], *parent = cap;
 	unsigned steps = PARENT_STEPS;
 
 	while (parent && parent->depth >= cap->depth && steps) parent = parent->previous, steps--;
-	*info = (struct cap_info){(u32)slot,  cap->type,  cap->rights,   cap->first, cap->count,
-				  cap->depth, cap->state, CAP_NO_OBJECT, 0,          0};
+	struct cap_info info = {(u32)slot,  cap->type,  cap->rights,   cap->first, cap->count,
+				cap->depth, cap->state, CAP_NO_OBJECT, 0,          0};
 	if (cap->type == CAP_DMASPACE || cap->flags & CAP_F_SPACE)
-		info->object = cap->space->source;
+		info.object = cap->space->source;
 	else if (cap->type == CAP_MEMORY && cap->domain)
-		info->object = cap->domain->id;
-	if (!parent || !steps) return;
-	info->parent_domain = parent->holder->id;
-	info->parent_slot = (u32)(parent - parent->holder->caps);
+		info.object = cap->domain->id;
+	if (!parent || !steps) return info;
+	info.parent_domain = parent->holder->id;
+	info.parent_slot = (u32)(parent - parent->holder->caps);
+	return info;
 }
 
 long cap_op_inspect(struct invocation *in) {
-	struct cap_info info;
+	struct cap_info info = describe(in->caller, (u64)(in->cap - in->caller->caps));
 
-	describe(in->caller, (u64)(in->cap - in->caller->caps), &info);
 	return copy_to_guest(in->arg[0], &info, sizeof(info));
 }
 
 /* --- Domain --- */
-
-static u64 vcpu_run_ns(const struct vcpu *v) {
-	struct vcpu_runstate_info info;
-
-	runstate_read(v, &info);
-	return info.time[RUNSTATE_running];
-}
 
 long domain_op_info(struct invocation *in) {
 	struct domain *d = in->cap->domain;
@@ -77,7 +70,8 @@ long domain_op_info(struct invocation *in) {
 	string_copy(info.name, d->name, sizeof(info.name));
 	info.shared_info_mfn = virt_to_mfn(d->shared);
 	info.grant_mfn = virt_to_mfn(d->grant_entries);
-	for (u32 i = 0; i < d->max_vcpus; i++) info.run_ns += vcpu_run_ns(d->vcpus[i]);
+	for (u32 i = 0; i < d->max_vcpus; i++)
+		info.run_ns += runstate_now(d->vcpus[i]).time[RUNSTATE_running];
 	return copy_to_guest(in->arg[0], &info, sizeof(info));
 }
 
@@ -157,12 +151,11 @@ long domain_op_cap(struct invocation *in) {
 long domain_op_caps(struct invocation *in) {
 	struct domain *d = in->cap->domain;
 	u64 slot = in->arg[0], to = in->arg[1], n = in->arg[2];
-	struct cap_info info;
 
 	if (!n || n > CAPS_BATCH) return -EINVAL;
 	for (u64 last = slot + CAPS_LOOK; slot < d->cap_slots && slot != last && n; slot++) {
 		if (d->caps[slot].type == CAP_NONE) continue;
-		describe(d, slot, &info);
+		struct cap_info info = describe(d, slot);
 		if (copy_to_guest(to, &info, sizeof(info))) return -EFAULT;
 		to += sizeof(info), n--;
 	}
@@ -201,7 +194,7 @@ long domain_op_vcpu(struct invocation *in) {
 		.ss = r->ss,
 		.cr2 = v->cr2,
 		.cr3 = v->kernel_mode ? v->cr3_kernel : v->cr3_user,
-		.run_ns = vcpu_run_ns(v),
+		.run_ns = runstate_now(v).time[RUNSTATE_running],
 		.runstate = v->runstate.state,
 		.mode = v->kernel_mode,
 	};

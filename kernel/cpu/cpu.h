@@ -23,8 +23,7 @@ struct cpu_features {
 	u64 cr4;        /* the core's CR4 */
 };
 extern struct cpu_features features;
-extern u64 pte_forbidden;    /* bits no guest entry may have: reserved, cache bits, PSE ... */
-extern u64 user_leaf_global; /* PTE_G where there are no PCIDs, else 0 */
+extern u64 pte_forbidden; /* bits no guest entry may have: reserved, cache bits, PSE ... */
 
 /* Panics with the name of what is missing (in the user's words). */
 void features_init(void);

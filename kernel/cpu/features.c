@@ -21,7 +21,6 @@
 
 struct cpu_features features;
 u64 pte_forbidden;
-u64 user_leaf_global;
 
 /* Addresses of no-ops of 3 bytes: 0f 1f 00 becomes STAC, 0f 1f 01 becomes CLAC. */
 extern u64 smap_sites_start[], smap_sites_end[];
@@ -46,11 +45,10 @@ static void find_basic(void) {
 	features.amd = r[1] == NAME_AMD || r[1] == NAME_HYGON;
 	cpuid_host(1, 0, r);
 	require(r[3] & 1U << 9, "a local APIC");
-	require(r[3] & 1U << 13, "global pages (PGE)");
 	require(r[3] & 1U << 16, "the page attribute table (PAT)");
 	require(r[3] & 1U << 24, "FXSAVE");
 	require(r[3] & 1U << 26, "SSE2");
-	features.pcid = r[2] & 1U << 17;
+	features.pcid = r[2] & 1U << 17 && r[3] & 1U << 13; /* PGE drops all at once */
 	features.x2apic = r[2] & 1U << 21;
 	features.xsave = r[2] & 1U << 26;
 	if (r[2] & 1U << 31) {
@@ -99,9 +97,10 @@ static void find_xsave(void) {
 
 static void set_control_registers(void) {
 	write_cr0(CR0_PG | CR0_AM | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE);
-	features.cr4 = CR4_PAE | CR4_PGE | CR4_DE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT |
-		       (features.pcid ? CR4_PCIDE : 0) | (features.xsave ? CR4_OSXSAVE : 0) |
-		       (features.smep ? CR4_SMEP : 0) | (features.smap ? CR4_SMAP : 0);
+	features.cr4 = CR4_PAE | CR4_DE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT |
+		       (features.pcid ? CR4_PCIDE | CR4_PGE : 0) |
+		       (features.xsave ? CR4_OSXSAVE : 0) | (features.smep ? CR4_SMEP : 0) |
+		       (features.smap ? CR4_SMAP : 0);
 	write_cr4(features.cr4);
 	wrmsr(MSR_EFER, EFER_SCE | EFER_LME | EFER_NXE);
 	wrmsr(MSR_PAT, PAT_VALUE);
@@ -119,7 +118,6 @@ void features_init(void) {
 	find_xsave();
 	pte_forbidden = (PTE_ADDRESS & ~((1UL << features.physical_bits) - 1)) | PTE_PWT | PTE_PCD |
 			PTE_PAT;
-	user_leaf_global = features.pcid ? 0 : PTE_G;
 }
 
 void features_patch_smap(void) {

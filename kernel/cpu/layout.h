@@ -6,9 +6,16 @@
  *   slot  256  M2P: one u64 for each machine frame, read-only to guests (ABI)
  *         260  CPU areas, CPU_AREA_SIZE each (see below)
  *         261  the core's text, read-only data, data (virtual = CORE_BASE + physical);
- *              from DEVICE_BASE on the registers of the interrupt controllers
+ *              from DEVICE_BASE on the registers of the interrupt controllers (see below)
  *         262  direct map of all RAM, never executable: up to 10 slots, 5 TiB
  *              (the frame table lies in RAM and is reached through it)
+ *
+ * DEVICE_BASE is no round number: its low bits are those of addresses where a PC has no RAM,
+ * and no other window has anything. So a device's page shares its set of a TLB, however large,
+ * with no page that is always in use. QEMU's is direct-mapped, and a device's page that was evicted
+ * is not found among the victims: each interrupt walked the page tables, and took one from the
+ * emulator's count of entries, until it let the table grow so much that clearing it, at each
+ * change of address spaces, took milliseconds.
  *
  * The top 2 GiB, where -mcmodel=kernel would put the core, belong to the guest;
  * so the core is compiled -fpie and linked here.
@@ -22,7 +29,7 @@
 #define M2P_BASE    0xffff800000000000
 #define CPU_AREAS   0xffff820000000000
 #define CORE_BASE   0xffff828000000000
-#define DEVICE_BASE 0xffff82c000000000
+#define DEVICE_BASE 0xffff82c0feca0000
 #define DIRECT_BASE 0xffff830000000000
 #define DIRECT_END  0xffff880000000000
 

@@ -134,7 +134,7 @@ void timer_interrupt(void) {
 	while ((due = timer_due(cpu, now, &next))) due->fire(due);
 	if (cpu->slice_end <= now) {
 		cpu->slice_end = ~0UL;
-		plan_tick(cpu);
+		cpu_need_switch(cpu);
 	}
 	timer_program(cpu, MIN(cpu->slice_end, next));
 }

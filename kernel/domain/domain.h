@@ -137,13 +137,17 @@ struct vcpu {
 	gva_t runstate_area, time_area; /* 0 = none */
 	struct vcpu_runstate_info runstate;
 	u64 woke;         /* when it last became runnable, ns */
+	u64 patience;     /* for so long (ns) who runs may go on when it wakes */
 	u32 wakes, moves; /* times that it woke, that it went to another CPU */
 
 	/* sched/plan.c */
 	u32 plan_index;  /* its entry in its CPU's plan, PLAN_NOT_IN = none */
 	u32 plan_staged; /* its entry in the plan that was committed last */
 	void *plan_private;
-	u32 held; /* HELD_*; atomic: does v->cpu still hold something of it (sched/evict.c) */
+	void *had_plan; /* the last one that it was in, or that was committed with it in it... */
+	u64 had_round;  /* ...which round it was there... */
+	s64 had;        /* ...and what of its budget it had had in that, ns */
+	u32 held;       /* HELD_*; atomic: does v->cpu still hold something of it (sched/evict.c) */
 	struct vcpu *next_eviction;
 };
 
@@ -208,7 +212,7 @@ struct domain {
 	struct {
 		u16 first, count;
 	} ports[DOMAIN_MAX_PORT_RANGES]; /* enabled I/O ports */
-	u32 vm_assist;                   /* bit n = type n */
+	u64 vm_assist;                   /* bit n = type n */
 
 	/* reset: where it stands (domain/reset.c) */
 	u32 reset_step;

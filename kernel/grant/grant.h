@@ -18,7 +18,7 @@
 /* A mapping of somebody's grant, or a free handle. */
 struct grant_map {
 	struct domain *granter; /* NULL = free */
-	u32 ref;                /* free: the next free handle */
+	u32 ref;                /* free: how far on from its neighbour the next free one is */
 	u16 flags;              /* GNTMAP_*: what is mapped */
 	u64 host;               /* virtual address, or machine address of the entry */
 	mfn_t mfn;

@@ -24,15 +24,17 @@ static struct grant_map *handle_take(struct domain *d) {
 	lock_take(&d->grant_lock);
 	if (likely(d->map_free < d->map_handles)) {
 		m = &d->maps[d->map_free];
-		d->map_free = m->ref;
+		d->map_free += 1 + m->ref;
 	}
 	lock_drop(&d->grant_lock);
 	return m;
 }
 
 static void handle_free(struct domain *d, struct grant_map *m) REQUIRES(d->grant_lock) {
-	*m = (struct grant_map){.ref = d->map_free};
-	d->map_free = (u32)(m - d->maps);
+	u32 handle = (u32)(m - d->maps);
+
+	*m = (struct grant_map){.ref = d->map_free - handle - 1};
+	d->map_free = handle;
 }
 
 static u64 host_entry(mfn_t mfn, u32 flags) {
@@ -259,8 +261,8 @@ int grant_reset(struct domain *d) {
 		if (m->granter) {
 			if (m->flags & GNTMAP_device_map) grant_drop(m->mfn, readonly);
 			grant_unpin(m->granter, m->ref, readonly);
-			m->granter = NULL;
 		}
+		*m = (struct grant_map){0};
 	}
 	if (end < d->map_handles) return -ERESTART;
 	grant_init(d);

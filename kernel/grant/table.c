@@ -10,8 +10,7 @@
 void grant_init(struct domain *d) {
 	/* Guests ask for more (setup_table); native domains use what they were given. */
 	d->grant_frames = is_native(d) ? d->grant_frames_max : 1;
-	d->map_free = 0;
-	for (u32 i = 0; i < d->map_handles; i++) d->maps[i] = (struct grant_map){.ref = i + 1};
+	d->map_free = 0; /* entries that are zero are a list of all: none need be written here */
 }
 
 int grant_set(struct domain *d, u32 ref, u16 domid, bool readonly, mfn_t mfn) {

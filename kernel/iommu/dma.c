@@ -204,11 +204,8 @@ long dma_op_map(struct invocation *in) {
 	if (left > DMA_BATCH || done > DMA_BATCH) return -EINVAL;
 	if (s->closing) return -EBUSY;
 	for (; left && !error; left--, array += sizeof(m)) {
-		if (unlikely(!budget_spend(GRANT_UNITS))) {
-			error = pause(array, done, left);
-			break;
-		}
-		error = copy_from_guest(&m, array, sizeof(m));
+		error = likely(budget_spend(GRANT_UNITS)) ? copy_from_guest(&m, array, sizeof(m))
+							  : pause(array, done, left);
 		if (unlikely(error)) break;
 		m.status = map_one(in, &m);
 		done += !m.status;

@@ -23,6 +23,8 @@
 #define atomic_cas(p, expected, v) \
 	__atomic_compare_exchange_n((p), (expected), (v), false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE)
 #define atomic_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+/* For the compiler alone: the processor does loads in their order, and stores. */
+#define atomic_order() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
 /* Written so that compilers make one instruction of it. bit < 64. */
 static inline bool atomic_test_and_set_bit(u64 *word, unsigned bit) {

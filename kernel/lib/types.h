@@ -33,12 +33,21 @@ typedef u64 gva_t;   /* a guest's virtual address: never dereferenced but by mem
 #define likely(x)                     __builtin_expect(!!(x), 1)
 #define unlikely(x)                   __builtin_expect(!!(x), 0)
 #define ARRAY_SIZE(a)                 (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)                     ((a) < (b) ? (a) : (b))
-#define MAX(a, b)                     ((a) > (b) ? (a) : (b))
+#define MIN(a, b)                     CHOOSE(a, <, b, __COUNTER__)
+#define MAX(a, b)                     CHOOSE(a, >, b, __COUNTER__)
 #define ROUND_UP(x, n)                (((x) + ((n)-1)) & ~((n)-1)) /* n: a power of two */
 #define ROUND_DOWN(x, n)              ((x) & ~((n)-1))
 #define DIV_UP(x, n)                  (((x) + ((n)-1)) / (n))
 #define container_of(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
+
+/* Each argument is read once: it may lie in memory that another domain writes. */
+#define CHOOSE(a, op, b, n) CHOOSE_(a, op, b, n)
+#define CHOOSE_(a, op, b, n)                                      \
+	__extension__({                                           \
+		__auto_type first_##n = (a);                      \
+		__auto_type second_##n = (b);                     \
+		first_##n op second_##n ? first_##n : second_##n; \
+	})
 
 #define NORETURN      __attribute__((noreturn))
 #define PRINTF(a)     __attribute__((format(__printf__, a, (a) + 1)))

@@ -68,7 +68,6 @@ static unsigned modrm_length(const u8 *p) {
 /* 16 bytes of code, all of them there. */
 static bool decode(struct vcpu *v, const u8 *start, struct write *w) {
 	const u8 *p = start;
-	unsigned op;
 	bool half = false;
 	u8 rex = 0;
 
@@ -80,7 +79,7 @@ static bool decode(struct vcpu *v, const u8 *start, struct write *w) {
 	unsigned sub = p[0] >> 3 & 7;
 	unsigned length = modrm_length(p);
 	const struct form *f = &forms[opcode];
-	op = f->op >= GROUPS ? groups[f->op - GROUPS][sub] : f->op;
+	unsigned op = f->op >= GROUPS ? groups[f->op - GROUPS][sub] : f->op;
 	if (!op || !length) return false;
 	p += length;
 	w->op = (enum write_op)(op - 1);
@@ -172,14 +171,12 @@ static bool write_entry(struct vcpu *v, const struct write *w, u64 *entry, unsig
 			return true;
 		}
 		result &= mask;
-		switch (l1_entry_swap(v->domain, entry, &old,
-				      (old & ~(mask << shift)) | result << shift)) {
-		case 0: retire(v, w, part, result, mask, true); return true;
-		case -EAGAIN: continue;
-		default: return false;
-		}
+		int r = l1_entry_swap(v->domain, entry, &old,
+				      (old & ~(mask << shift)) | result << shift);
+		if (!r) retire(v, w, part, result, mask, true);
+		if (r != -EAGAIN) return !r;
 	}
-	return false;
+	return true; /* it executes the instruction again */
 }
 
 bool emulate_pte_write(struct vcpu *v, gva_t address) {
@@ -191,7 +188,7 @@ bool emulate_pte_write(struct vcpu *v, gva_t address) {
 	u8 code[16];
 	bool done = false;
 
-	if (!(mapping & PTE_P) || mfn >= frame_count || !frame_take_type(table, v->domain, TYPE_L1))
+	if (!(mapping & PTE_P) || mfn >= frame_count || !frame_get_table(table, v->domain, TYPE_L1))
 		return false;
 	if (!copy_from_guest(code, v->regs.rip, sizeof(code)) && decode(v, code, &w) &&
 	    !(address & (w.bytes - 1)))

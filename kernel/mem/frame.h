@@ -151,7 +151,8 @@ MUST_CHECK static inline bool frame_get(struct frame *f, const struct domain *d)
 	       frame_get_slow(f, d);
 }
 
-/* A type and a general reference, if the type is there and valid; false: nothing has changed. */
+/* A type and a general reference, if the type is there and valid; false: nothing has changed. One
+ * that another CPU takes at the same time makes it fail, too. */
 static ALWAYS_INLINE bool frame_take_type(struct frame *f, const struct domain *d,
 					  enum frame_type type) {
 	const u64 want = FRAME_OWNED | FRAME_VALID | frame_type_bits(type);
@@ -169,6 +170,20 @@ static ALWAYS_INLINE bool frame_take_type(struct frame *f, const struct domain *
 MUST_CHECK static inline int frame_get_type(struct frame *f, struct domain *d,
 					    enum frame_type type) {
 	return frame_take_type(f, d, type) ? 0 : frame_get_type_slow(f, d, type);
+}
+
+/* A validated table in use. */
+static inline bool frame_is_table(const struct frame *f, enum frame_type type) {
+	u64 state = atomic_load_relaxed(&f->state);
+
+	return (state & FRAME_VALID) && (state & FRAME_COUNT_MASK) && frame_type_of(state) == type;
+}
+
+/* frame_get_type() of what is such a table already: naming a frame here does not make it one. */
+MUST_CHECK static inline bool frame_get_table(struct frame *f, struct domain *d,
+					      enum frame_type type) {
+	return frame_take_type(f, d, type) ||
+	       (frame_is_table(f, type) && !frame_get_type_slow(f, d, type));
 }
 
 /* Not the last type reference: then nothing but the counts changes. */
@@ -191,13 +206,6 @@ MUST_CHECK static inline int frame_put_type(struct frame *f) {
 /* For writable frames, whose release cannot take long. */
 static inline void frame_put_writable(struct frame *f) {
 	if (unlikely(!frame_put_shared(f))) frame_put_writable_slow(f);
-}
-
-/* A validated table in use. */
-static inline bool frame_is_table(const struct frame *f, enum frame_type type) {
-	u64 state = atomic_load_relaxed(&f->state);
-
-	return (state & FRAME_VALID) && (state & FRAME_COUNT_MASK) && frame_type_of(state) == type;
 }
 
 static inline bool frame_is_device(const struct frame *f) {

@@ -24,7 +24,7 @@
 #include "mem/guest_copy.h"
 #include "mem/tlb.h"
 
-#define SCRUB_CHUNK 64
+#define SCRUB_CHUNK 64UL
 #define PFN_LIMIT   (1UL << 40)
 /* Pending only: the first half of giving on. */
 #define MEMORY_PASS 0x1fU

@@ -140,16 +140,13 @@ long do_update_va_mapping(u64 va, u64 pte, u64 flags) {
 	struct vcpu *v = current_vcpu();
 	struct frame *table;
 	u64 *entry = table_walk_l1(v, va, &table);
-	u64 vcpus;
+	u64 others = flags & ~UVMF_FLUSHTYPE_MASK;
 
 	if (unlikely(!entry)) return -EINVAL;
 	int r = l1_update(v->domain, entry, pte, false);
 	table_release(v, table);
 	if (r || likely(!flags)) return r;
-	/* A bitmap of vCPUs: others' CPUs flush when they switch to them. */
-	if ((flags & ~UVMF_FLUSHTYPE_MASK) > UVMF_ALL &&
-	    copy_from_guest(&vcpus, flags & ~UVMF_FLUSHTYPE_MASK, sizeof(vcpus)))
-		return -EFAULT;
+	if (others && tlb_flush_vcpus(others == UVMF_ALL ? TLB_ALL_VCPUS : others)) return -EFAULT;
 	switch (flags & UVMF_FLUSHTYPE_MASK) {
 	case UVMF_TLB_FLUSH: tlb_flush_later(v); return 0;
 	case UVMF_INVLPG: tlb_flush_page_local(va); return 0;

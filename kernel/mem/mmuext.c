@@ -71,26 +71,14 @@ static int op_set_ldt(struct vcpu *v, const struct mmuext_op *op) {
 	return 0;
 }
 
-/* The other vCPUs that a flush names. */
-static int flush_others(const struct vcpu *v, const struct mmuext_op *op) {
-	u64 vcpus[DOMAIN_MAX_VCPUS / 64] = {0};
-
-	if (op->cmd == MMUEXT_TLB_FLUSH_ALL || op->cmd == MMUEXT_INVLPG_ALL)
-		memset(vcpus, 0xff, sizeof(vcpus));
-	else if (copy_from_guest(vcpus, op->arg2, DIV_UP(v->domain->max_vcpus, 64) * sizeof(u64)))
-		return -EINVAL;
-	tlb_flush_vcpus(vcpus);
-	return 0;
-}
-
 /* A flush can wait for the end of a multicall, where one serves for all. */
 static int op_flush(struct vcpu *v, const struct mmuext_op *op) {
+	bool all = op->cmd == MMUEXT_TLB_FLUSH_ALL || op->cmd == MMUEXT_INVLPG_ALL;
+	bool local = op->cmd == MMUEXT_TLB_FLUSH_LOCAL || op->cmd == MMUEXT_INVLPG_LOCAL;
 	bool whole = op->cmd == MMUEXT_TLB_FLUSH_LOCAL || op->cmd == MMUEXT_TLB_FLUSH_MULTI ||
 		     op->cmd == MMUEXT_TLB_FLUSH_ALL;
 
-	bool local = op->cmd == MMUEXT_TLB_FLUSH_LOCAL || op->cmd == MMUEXT_INVLPG_LOCAL;
-
-	if (!local && flush_others(v, op)) return -EINVAL;
+	if (!local && tlb_flush_vcpus(all ? TLB_ALL_VCPUS : op->arg2)) return -EINVAL;
 	if (!whole)
 		tlb_flush_page_local(op->arg1);
 	else if (v->in_multicall)

@@ -5,9 +5,8 @@
  * With PCIDs the guest kernel's root runs under PCID 1 and its user root under
  * PCID 2, of whatever vCPU is current: going to and fro between them then keeps
  * both sets of translations (bit 63 of CR3, vcpu.noflush), and loading another
- * root under the same PCID drops the old set. Without PCIDs user leaves are
- * global instead, so that they survive the way through the guest kernel, and
- * every change of the kernel root drops them.
+ * root under the same PCID drops the old set. Without PCIDs nothing is global, and
+ * every load of a root drops everything (docs/decisions/0002-disk-path.md).
  *
  * Other CPUs. A CPU holds translations of the domain of its current vCPU and of
  * no other, for every switch drops them; so a look at `current` tells whom to ask.
@@ -46,12 +45,14 @@ void tlb_flush_local(void) {
 
 	if (features.invpcid) {
 		invpcid(INVPCID_ALL, 0, 0);
-	} else {
+	} else if (features.pcid) {
 		/* Toggling PGE drops everything, of all PCIDs. */
 		u64 cr4 = features.cr4 | cpu->current->cr4;
 
 		write_cr4(cr4 & ~CR4_PGE);
 		write_cr4(cr4);
+	} else {
+		write_cr3(read_cr3());
 	}
 	atomic_store(&cpu->tlb_clock, clock);
 }
@@ -126,10 +127,15 @@ void tlb_flush_domain(struct domain *d) {
 	if (unlikely(cpu_count > 1)) flush_others(&(struct audience){.domain = d});
 }
 
-void tlb_flush_vcpus(const u64 vcpus[2]) {
+int tlb_flush_vcpus(gva_t bitmap) {
+	u64 vcpus[DOMAIN_MAX_VCPUS / 64] = {~0UL, ~0UL};
 	const struct audience named = {.domain = current_vcpu()->domain, .vcpus = vcpus};
 
+	if (bitmap != TLB_ALL_VCPUS &&
+	    copy_from_guest(vcpus, bitmap, DIV_UP(named.domain->max_vcpus, 64) * sizeof(u64)))
+		return -EFAULT;
 	if (unlikely(cpu_count > 1)) flush_others(&named);
+	return 0;
 }
 
 void tlb_flush_later(struct vcpu *v) { atomic_or(&v->work, WORK_TLB); }
@@ -156,6 +162,8 @@ void tlb_set_roots(struct vcpu *v) {
 }
 
 void tlb_load_root(struct vcpu *v) {
+	u32 clock = features.pcid ? 0 : atomic_add(&tlb_clock, 1) + 1;
+
 	/* Whatever the PCIDs held was another root's, or another vCPU's. */
 	v->cr3_kernel &= ~CR3_NOFLUSH;
 	v->cr3_user &= ~CR3_NOFLUSH;
@@ -164,5 +172,5 @@ void tlb_load_root(struct vcpu *v) {
 		v->cr3_kernel |= v->noflush;
 	else
 		v->cr3_user |= v->noflush;
-	if (!features.pcid) tlb_flush_local();
+	if (!features.pcid) atomic_store(&this_cpu()->tlb_clock, clock);
 }

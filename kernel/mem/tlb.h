@@ -18,8 +18,12 @@ void tlb_flush_page_local(gva_t va);
 void tlb_flush_domain(struct domain *d);
 /* Every CPU that may hold translations to d's frames: those who map grants, too. */
 void tlb_flush_frames(struct domain *d);
-/* The CPUs, but for this one, that run vCPUs of the current domain: bit n of vcpus = vCPU n. */
-void tlb_flush_vcpus(const u64 vcpus[2]);
+/*
+ * The CPUs, but for this one, that run vCPUs of the current domain: bit n of the guest's bitmap =
+ * vCPU n. -EFAULT: no such bitmap.
+ */
+#define TLB_ALL_VCPUS (~0UL) /* instead of a bitmap */
+MUST_CHECK int tlb_flush_vcpus(gva_t bitmap);
 /* What other CPUs have asked of this one. */
 void tlb_serve(struct cpu *cpu);
 /* At the latest before the current guest runs again (many updates, one flush). */

@@ -29,13 +29,11 @@ static inline u64 *table_of(struct frame *f) { return mfn_to_virt(frame_to_mfn(f
 
 /*
  * The ABI's marks: every leaf is a user page for the CPU; bit 52 tells whose it
- * is. What is global is the core's decision.
+ * is. None is global.
  */
 static inline u64 l1_adjust(u64 pte) {
 	pte &= ~PTE_G;
-	if (!(pte & PTE_US)) return pte | PTE_US | PTE_GUEST_KERNEL;
-	if (!(pte & PTE_GUEST_KERNEL)) return pte | user_leaf_global;
-	return pte;
+	return pte & PTE_US ? pte : pte | PTE_US | PTE_GUEST_KERNEL;
 }
 
 /* Whatever is written to these 256 frames may be taken for an interrupt message. */
@@ -399,10 +397,7 @@ static u64 *host_entry(struct vcpu *v, u64 host, bool contains_pte, struct frame
 	if (!contains_pte) return table_walk_l1(v, host, table);
 	if ((host & 7) || host >> PAGE_SHIFT >= frame_count) return NULL;
 	*table = mfn_to_frame(host >> PAGE_SHIFT);
-	/* It must be a page table in use; naming a frame here does not make it one. */
-	if (!frame_is_table(*table, TYPE_L1) || frame_get_type(*table, v->domain, TYPE_L1))
-		return NULL;
-	return paddr_to_virt(host);
+	return frame_get_table(*table, v->domain, TYPE_L1) ? paddr_to_virt(host) : NULL;
 }
 
 int pte_install(struct vcpu *v, u64 host, bool contains_pte, u64 pte) {

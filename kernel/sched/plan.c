@@ -7,9 +7,9 @@
  *     spent   runnable, budget used up
  *
  * Each is a bitmap of two levels, so finding the first is two bit scans. When
- * ready runs empty and spent does not, the plan is spent: the two swap places
- * and a new round begins. An entry notes for which round its remaining budget
- * is, so a new round refills all of them without touching any.
+ * ready runs empty and spent does not, the two swap places; and a new round begins,
+ * unless all of them gave way with budget left. An entry notes for which round its
+ * remaining budget is, so a new round refills all of them without touching any.
  *
  * Blocking and waking race on several CPUs. blocked_on is atomic; whoever
  * changes it then takes the plan's lock and makes the sets agree with what
@@ -29,8 +29,8 @@
 #include "mem/guest_copy.h"
 #include "mem/tlb.h"
 
-#define START_BUDGET      10000000UL /* of the first domain, before there is a policy: ns */
-#define NOTIFY_FLAGS_MASK (PLAN_NOTIFY_SPENT | PLAN_NOTIFY_WAKE | PLAN_NOTIFY_IDLE)
+/* What the first domain starts with, before there is a policy, and a guard has. */
+static const struct plan_entry guard_entry = {.budget = 10000000, .frames = ~0UL};
 
 struct entry {
 	struct vcpu *vcpu; /* NULL: it has left */
@@ -42,64 +42,37 @@ struct entry {
 };
 
 struct table {
-	u32 count, frame_count;
+	u32 count, frame_count; /* at least one frame */
 	u64 epoch;
 	u64 ends[PLAN_MAX_FRAMES]; /* of the frames, from the first one's beginning on */
 	struct entry entries[PLAN_MAX];
-};
-
-struct set {
-	u64 summary; /* bit n: words[n] is not 0 */
-	u64 words[PLAN_MAX / 64];
 };
 
 struct plan {
 	struct lock lock; /* protects all of this; innermost */
 	struct cpu *cpu;
 	struct vcpu *running; /* whom the CPU executes; NULL: idle */
-	struct set *ready, *spent;
-	u64 round;
+	struct bitset *ready, *spent;
+	bool used_up;          /* a budget was, since the last round began */
 	u64 frames, frame_end; /* that have begun; when the present one ends */
 	u32 frame;             /* its number in the table */
 	struct table *table;
 	struct table *staging; /* the next plan, while it is being committed */
-	struct entry guard;    /* the first of each plan to come, if any; by tree_lock */
+	struct vcpu *guard;    /* the first of each plan to come, if any; by tree_lock */
 
-	struct domain *listener; /* is notified through... */
-	u32 listener_port;
-	u32 listener_flags;
+	struct domain *listener; /* is notified on these conditions through this port */
+	u32 listener_port, listener_flags;
 	struct plan_report report;
 
 	struct vcpu nobody; /* whom the CPU runs when it must have nobody's state loaded */
-	struct set sets[2];
+	struct bitset sets[2];
 	struct table tables[2];
 };
 
 static struct plan *plans[MAX_CPUS];
 
-static ALWAYS_INLINE void set_add(struct set *s, u32 i) {
-	s->words[i / 64] |= 1UL << i % 64;
-	s->summary |= 1UL << i / 64;
-}
-
-static ALWAYS_INLINE void set_remove(struct set *s, u32 i) {
-	s->words[i / 64] &= ~(1UL << i % 64);
-	if (!s->words[i / 64]) s->summary &= ~(1UL << i / 64);
-}
-
-static inline u32 set_first(const struct set *s) {
-	if (!s->summary) return PLAN_NOT_IN;
-	u32 word = (u32)__builtin_ctzl(s->summary);
-	return word * 64 + (u32)__builtin_ctzl(s->words[word]);
-}
-
-/* No member but i. */
-static bool set_only(const struct set *s, u32 i) {
-	return !(s->summary & ~(1UL << i / 64)) && !(s->words[i / 64] & ~(1UL << i % 64));
-}
-
 static inline s64 *budget_left(struct plan *p, struct entry *e) {
-	u64 round = e->flags & PLAN_ONCE ? p->frames : p->round;
+	u64 round = e->flags & PLAN_ONCE ? p->frames : p->report.rounds;
 
 	if (e->round < round) {
 		e->round = round;
@@ -117,8 +90,8 @@ static void plan_request(struct plan *p) REQUIRES(p->lock) {
 }
 
 static ALWAYS_INLINE void plan_withdraw(struct plan *p, u32 i) REQUIRES(p->lock) {
-	set_remove(p->ready, i);
-	set_remove(p->spent, i);
+	bitset_remove(p->ready, i);
+	bitset_remove(p->spent, i);
 }
 
 /* Makes the sets agree with blocked_on as it is at this moment. True: v could run at once. */
@@ -128,34 +101,29 @@ static ALWAYS_INLINE bool plan_place(struct plan *p, struct vcpu *v) REQUIRES(p-
 	bool ready = *budget_left(p, e) > 0;
 
 	plan_withdraw(p, i);
+	p->used_up |= !ready;
 	if (atomic_load(&v->blocked_on) || !(e->frames >> p->frame & 1)) return false;
-	if (ready || !(e->flags & PLAN_ONCE)) set_add(ready ? p->ready : p->spent, i);
+	if (ready || !(e->flags & PLAN_ONCE)) bitset_add(ready ? p->ready : p->spent, i);
 	return ready;
 }
 
-/* A switch is due if the running vCPU stops, an earlier one can run, or the CPU is idle. */
+/* A switch is due if the running vCPU stops, an earlier one can run, or the CPU is idle. An earlier
+ * one with patience waits for the next switch, but no longer; on another CPU it has none. */
 static ALWAYS_INLINE void plan_update(struct plan *p, struct vcpu *v) REQUIRES(p->lock) {
 	struct vcpu *running = p->running;
-	bool ready = plan_place(p, v);
+	bool ready = plan_place(p, v), stops = atomic_load(&v->blocked_on);
 
-	if (v == running ? atomic_load(&v->blocked_on) != 0
-	    : running    ? ready && v->plan_index < running->plan_index
-			 : !atomic_load(&v->blocked_on))
+	if (v == running ? !stops : running ? !ready || v->plan_index > running->plan_index : stops)
+		return;
+	if (v != running && running && v->patience && p->cpu == this_cpu())
+		timer_set_slice_end(p->cpu, MIN(p->cpu->slice_end, v->woke + v->patience));
+	else
 		plan_request(p);
 }
 
-static u32 runstate_wanted(struct vcpu *v) {
-	u32 blocked = atomic_load(&v->blocked_on) & ~BLOCK_MOVING;
-
-	if (!blocked) return RUNSTATE_runnable;
-	return blocked & (BLOCK_DOWN | BLOCK_PAUSED) ? RUNSTATE_offline : RUNSTATE_blocked;
-}
-
 static void plan_notify(struct plan *p, u32 reason) {
-	struct domain *listener;
-
 	lock_take(&p->lock);
-	listener = p->listener_flags & reason ? p->listener : NULL;
+	struct domain *listener = p->listener_flags & reason ? p->listener : NULL;
 	u32 port = p->listener_port;
 	lock_drop(&p->lock);
 	trace(TRACE_PLAN_NOTIFY, p->cpu->id, reason);
@@ -181,12 +149,12 @@ static void vcpu_settle(struct vcpu *v, u64 now, bool woken) UNCHECKED {
 	if (!p) {
 		/* Still loaded, it may still run for a moment: its CPU, or the next plan, says
 		 * more. */
-		if (!atomic_load(&v->held)) runstate_change(v, runstate_wanted(v), now);
+		if (!atomic_load(&v->held)) runstate_stop(v, now);
 		return;
 	}
 	plan_update(p, v);
 	/* While it moves its state is still its old CPU's to say. */
-	if (v != p->running && !evict_wanted(v)) runstate_change(v, runstate_wanted(v), now);
+	if (v != p->running && !evict_wanted(v)) runstate_stop(v, now);
 	lock_drop(&p->lock);
 	if (woken && unlikely(p->listener_flags & PLAN_NOTIFY_WAKE) && v->domain != p->listener)
 		plan_notify(p, PLAN_NOTIFY_WAKE);
@@ -239,20 +207,20 @@ static void plan_frame(struct plan *p, u64 now) REQUIRES(p->lock) {
 		if (t->entries[i].vcpu) plan_place(p, t->entries[i].vcpu);
 }
 
-/* Who runs next, NULL = nobody: the first with budget; a spent plan is refilled before. */
+/* Who runs next, NULL = nobody: the first with budget; a spent plan is refilled before. Who gave
+ * way with budget left needs no refill: giving way wakes no policy. */
 static inline struct vcpu *plan_first(struct plan *p, u32 *due) REQUIRES(p->lock) {
-	struct set *empty = p->ready;
-	u32 first;
+	struct bitset *empty = p->ready;
 
-	if (!empty->summary && p->spent->summary) {
+	if (!empty->summary) {
+		*due |= !p->spent->summary ? PLAN_NOTIFY_IDLE : p->used_up ? PLAN_NOTIFY_SPENT : 0;
+		if (!p->spent->summary) return NULL;
 		p->ready = p->spent;
 		p->spent = empty;
-		p->round++;
-		p->report.rounds++;
-		*due |= PLAN_NOTIFY_SPENT;
+		p->report.rounds += p->used_up;
+		p->used_up = false;
 	}
-	first = set_first(p->ready);
-	return first == PLAN_NOT_IN ? NULL : p->table->entries[first].vcpu;
+	return p->table->entries[bitset_first(p->ready)].vcpu;
 }
 
 /* Charges who ran, picks who runs (NULL: the CPU idles), and sets the slice's end. */
@@ -266,7 +234,7 @@ static struct vcpu *plan_choose(struct plan *p, u32 *due) {
 	u64 end = p->frame_end;
 	struct vcpu *next = plan_first(p, due);
 	if (next != last) {
-		if (last) runstate_change(last, runstate_wanted(last), now);
+		if (last) runstate_stop(last, now);
 		if (next) runstate_change(next, RUNSTATE_running, now);
 		p->running = next;
 		p->report.switches++;
@@ -300,48 +268,36 @@ static void plan_idle(struct plan *p, struct cpu *cpu) {
 void plan_dispatch(struct cpu *cpu) {
 	struct plan *p = cpu->plan;
 	struct vcpu *next;
-	u32 due = 0, told = 0;
+	u32 due = 0, told;
 
-	for (;;) {
+	for (;; plan_idle(p, cpu)) {
 		tlb_serve(cpu);
 		atomic_and(&cpu->current->work, ~WORK_SWITCH);
+		told = due;
 		next = plan_choose(p, &due);
-		if (!next) due |= PLAN_NOTIFY_IDLE & ~told;
-		if (due) plan_notify(p, due);
-		told |= due;
-		due = 0;
+		if (due != told) plan_notify(p, due & ~told);
 		if (next) break;
-		plan_idle(p, cpu);
 	}
 	if (next != cpu->current) {
-		struct vcpu *last = cpu->current;
-
-		if (unlikely(last->runstate_area && last->domain->vcpus_up > 1 &&
-			     last->kernel_mode))
-			runstate_show(last);
+		if (unlikely(cpu->current->runstate_area)) runstate_left(cpu->current);
 		trace(TRACE_SWITCH, (u64)next->domain->id << 32 | next->id, 0);
-		vcpu_switch(last, next);
+		vcpu_switch(cpu->current, next);
 	}
 	if (unlikely(cpu->evictions)) evict_all(cpu);
 }
 
-void plan_tick(struct cpu *cpu) {
-	lock_take(&cpu->plan->lock);
-	plan_request(cpu->plan);
-	lock_drop(&cpu->plan->lock);
-}
-
-/* As if its budget were used up: all others who may run go first. */
+/* All others who may run go first, as if its budget were used up. */
 void plan_yield(struct cpu *cpu) {
 	struct plan *p = cpu->plan;
 	struct vcpu *v = cpu->current;
 
 	lock_take(&p->lock);
-	if (v == p->running && !atomic_load(&v->blocked_on) &&
-	    (p->spent->summary || !set_only(p->ready, v->plan_index))) {
-		set_remove(p->ready, v->plan_index);
-		set_add(p->spent, v->plan_index);
-		plan_request(p);
+	/* Asked for a switch it may not be of the plan any more, and gives way anyhow. */
+	if (v == p->running && !(atomic_load(&v->work) & WORK_SWITCH)) {
+		bitset_remove(p->ready, v->plan_index);
+		u64 others = p->ready->summary | p->spent->summary;
+		bitset_add(others ? p->spent : p->ready, v->plan_index);
+		if (others) plan_request(p);
 	}
 	lock_drop(&p->lock);
 }
@@ -356,7 +312,7 @@ void plan_init(struct cpu *cpu, void *memory) {
 	p->cpu = cpu;
 	p->ready = &p->sets[0];
 	p->spent = &p->sets[1];
-	p->round = 1; /* 0 is what a new entry has: its budget is whole */
+	p->report.rounds = 1; /* 0 is what a new entry has: its budget is whole */
 	p->frame_end = ~0UL;
 	p->table = &p->tables[0];
 	p->staging = &p->tables[1];
@@ -381,26 +337,39 @@ static void plan_remove(struct plan *p, struct vcpu *v) REQUIRES(p->lock) {
 	if (p->running == v) plan_request(p);
 }
 
+/* What it has had of its budget in this round it will have had in the next plan here that names
+ * it, too: whoever commits again and again refills nothing. */
+static void plan_note(struct plan *p, struct vcpu *v) REQUIRES(p->lock) {
+	struct entry *e = &p->table->entries[v->plan_index];
+
+	v->had = e->flags & PLAN_ONCE ? 0 : (s64)e->budget - *budget_left(p, e);
+	v->had_round = p->report.rounds;
+	v->had_plan = p;
+}
+
 /*
  * Entry i's vCPU is in this plan from now on, and in no moment in none. Only here
  * are two plans locked together; tree_lock sees to it that nobody else does so.
  */
 static void plan_enter(struct plan *p, u32 i) UNCHECKED {
-	struct vcpu *v = p->table->entries[i].vcpu;
+	struct entry *e = &p->table->entries[i];
+	struct vcpu *v = e->vcpu;
 	struct plan *other = v->plan_private;
 
-	if (other == p) other = NULL;
-	if (other) {
+	if (v->had_plan == p && v->had_round == p->report.rounds && !(e->flags & PLAN_ONCE))
+		*budget_left(p, e) -= v->had;
+	if (other && other != p) {
 		lock_take(&other->lock);
+		plan_charge(other, time_now());
+		plan_note(other, v);
 		plan_remove(other, v);
 	}
 	v->plan_index = i;
 	/* A full barrier: whoever changes blocked_on later finds v in this plan. */
 	(void)atomic_swap(&v->plan_private, p);
-	if (other) lock_drop(&other->lock);
+	if (other && other != p) lock_drop(&other->lock);
 	if (unlikely(v->cpu != p->cpu)) v->moves++, plan_evict(v);
-	plan_place(p, v);
-	if (v != p->running && !evict_wanted(v)) runstate_change(v, runstate_wanted(v), time_now());
+	if (v != p->running && !evict_wanted(v)) runstate_stop(v, time_now());
 }
 
 /* The staged table becomes the plan. */
@@ -409,55 +378,55 @@ static void plan_exchange(struct plan *p) REQUIRES(p->lock) {
 	u64 now = time_now();
 
 	plan_charge(p, now);
+	for (u32 i = 0; i < old->count; i++)
+		if (old->entries[i].vcpu) plan_note(p, old->entries[i].vcpu);
 	p->table = p->staging;
 	p->staging = old;
-	p->sets[0] = p->sets[1] = (struct set){0};
-	p->frame = 0;
-	p->frame_end = p->table->frame_count ? 0 : ~0UL;
-	p->frames++;
+	p->sets[0] = p->sets[1] = (struct bitset){0};
 	for (u32 i = 0; i < p->table->count; i++)
 		if (p->table->entries[i].vcpu) plan_enter(p, i);
 	for (u32 i = 0; i < old->count; i++) {
 		struct vcpu *v = old->entries[i].vcpu;
 
-		if (v && v->plan_private == p && !plan_has(p->table, v, v->plan_index))
-			plan_leave(v);
+		if (v && !plan_has(p->table, v, v->plan_index)) plan_leave(v);
 	}
+	p->frame_end = 0;
 	plan_frame(p, now);
 	p->report.commits++;
 	plan_request(p);
 }
 
 /* The staged table's next entry; nobody's, if its domain is being reset: that one left for good. */
-static int plan_stage(struct plan *p, struct vcpu *v, u64 budget, u64 frames, u32 flags)
+static int plan_stage(struct table *t, struct vcpu *v, const struct plan_entry *e)
 	REQUIRES(tree_lock) {
-	struct table *t = p->staging;
-	u64 all = t->frame_count ? ~0UL >> (64 - t->frame_count) : 1;
+	u64 all = ~0UL >> (64 - t->frame_count);
 
-	if (!v || budget < PLAN_BUDGET_MIN || budget > PLAN_BUDGET_MAX) return -EINVAL;
-	if (!(frames & all) || (flags & ~PLAN_ONCE)) return -EINVAL;
+	if (e->budget < PLAN_BUDGET_MIN || e->budget > PLAN_BUDGET_MAX) return -EINVAL;
+	if (!(e->frames & all) || (e->flags & ~PLAN_ONCE) || e->pad) return -EINVAL;
 	/* Named twice: the number it got then leads to itself. */
-	if (plan_has(t, v, v->plan_staged)) return -EINVAL;
+	if (t->count == PLAN_MAX || plan_has(t, v, v->plan_staged)) return -EINVAL;
 	v->plan_staged = t->count;
 	if (v->domain->state == DOMAIN_STATE_DYING) v = NULL;
-	t->entries[t->count++] =
-		(struct entry){.vcpu = v, .budget = budget, .frames = frames, .flags = flags};
+	t->entries[t->count++] = (struct entry){
+		.vcpu = v, .budget = e->budget, .frames = e->frames, .flags = e->flags};
 	return 0;
 }
 
+/* Without frames it is one that never ends. */
 static int plan_stage_frames(struct table *t, const struct plan_commit *c) {
-	u64 end = 0, length;
+	u64 end = 0;
 
 	if (c->frame_count > PLAN_MAX_FRAMES || c->epoch > time_now()) return -EINVAL;
-	for (u32 i = 0; i < c->frame_count; i++) {
-		if (copy_from_guest(&length, c->frames + i * sizeof(u64), sizeof(u64)))
-			return -EFAULT;
-		if (length < PLAN_FRAME_MIN || length > PLAN_FRAME_MAX) return -EINVAL;
-		t->ends[i] = end += length;
-	}
-	t->frame_count = c->frame_count;
-	t->epoch = c->epoch;
 	t->count = 0;
+	t->frame_count = MAX(c->frame_count, 1U);
+	t->epoch = c->frame_count ? c->epoch : 0;
+	t->ends[0] = ~0UL;
+	if (c->frame_count && copy_from_guest(t->ends, c->frames, c->frame_count * sizeof(u64)))
+		return -EFAULT;
+	for (u32 i = 0; i < c->frame_count; i++) {
+		if (t->ends[i] < PLAN_FRAME_MIN || t->ends[i] > PLAN_FRAME_MAX) return -EINVAL;
+		t->ends[i] = end += t->ends[i];
+	}
 	return 0;
 }
 
@@ -476,7 +445,8 @@ void plan_start_with(struct cpu *cpu, struct vcpu *v) {
 
 	v->cpu = cpu;
 	lock_take(&tree_lock);
-	(void)!plan_stage(p, v, START_BUDGET, 1, 0);
+	(void)!plan_stage_frames(p->staging, &(struct plan_commit){0});
+	(void)!plan_stage(p->staging, v, &guard_entry);
 	lock_take(&p->lock);
 	plan_exchange(p);
 	lock_drop(&p->lock);
@@ -484,37 +454,37 @@ void plan_start_with(struct cpu *cpu, struct vcpu *v) {
 }
 
 /* As long as a hypercall may take at most: some 100 instructions for each entry. */
-static int plan_stage_all(struct plan *p, struct domain *caller, const struct plan_commit *c)
+static int plan_stage_all(struct plan *p, struct domain *caller, gva_t at, struct plan_commit *c)
 	REQUIRES(tree_lock) {
 	struct plan_entry e;
-	struct vcpu *v;
-	int error = plan_stage_frames(p->staging, c);
+	int error;
 
-	if (!error && p->guard.vcpu) error = plan_stage(p, p->guard.vcpu, p->guard.budget, ~0UL, 0);
+	if (copy_from_guest(c, at, sizeof(*c))) return -EFAULT;
+	if (!c->count || c->count > PLAN_MAX || (c->flags & ~PLAN_NOTIFY_ALL)) return -EINVAL;
+	if (c->port ? !virq_bound(caller, c->port, VIRQ_PLAN) : c->flags != 0) return -EINVAL;
+	error = plan_stage_frames(p->staging, c);
+	if (!error && p->guard) error = plan_stage(p->staging, p->guard, &guard_entry);
 	for (u32 i = 0; i < c->count && !error; i++) {
 		if (copy_from_guest(&e, c->entries + i * sizeof(e), sizeof(e))) return -EFAULT;
-		if (e.pad || p->staging->count == PLAN_MAX) return -EINVAL;
-		v = plan_vcpu(caller, e.domain, e.vcpu, &error);
-		if (v) error = plan_stage(p, v, e.budget, e.frames, e.flags);
+		struct vcpu *v = plan_vcpu(caller, e.domain, e.vcpu, &error);
+		if (v) error = plan_stage(p->staging, v, &e);
 	}
 	return error;
 }
 
 long plan_op_commit(struct invocation *in) {
-	struct domain *caller = in->caller;
 	struct plan *p = plans[in->cap->first];
 	struct plan_commit c;
-	int error;
+	int error = plan_stage_all(p, in->caller, in->arg[0], &c);
 
-	if (copy_from_guest(&c, in->arg[0], sizeof(c))) return -EFAULT;
-	if (!c.count || c.count > PLAN_MAX || (c.flags & ~NOTIFY_FLAGS_MASK)) return -EINVAL;
-	if (c.port ? !virq_bound(caller, c.port, VIRQ_PLAN) : c.flags != 0) return -EINVAL;
-	error = plan_stage_all(p, caller, &c);
-	if (error) return error;
+	if (error) {
+		p->report.refused++;
+		return error;
+	}
 	lock_take(&p->lock);
 	plan_exchange(p);
 	trace(TRACE_PLAN_COMMIT, p->cpu->id, c.count);
-	p->listener = c.port ? caller : NULL;
+	p->listener = in->caller;
 	p->listener_port = c.port;
 	p->listener_flags = c.flags;
 	lock_drop(&p->lock);
@@ -522,15 +492,11 @@ long plan_op_commit(struct invocation *in) {
 }
 
 long plan_op_guard(struct invocation *in) {
-	struct plan *p = plans[in->cap->first];
-	u64 budget = in->arg[2];
 	int error;
 	struct vcpu *v = plan_vcpu(in->caller, in->arg[0], in->arg[1], &error);
 
-	if (!v) return error;
-	if (budget < PLAN_BUDGET_MIN || budget > PLAN_BUDGET_MAX) return -EINVAL;
-	p->guard = (struct entry){.vcpu = v, .budget = budget};
-	return 0;
+	if (v) plans[in->cap->first]->guard = v;
+	return v ? 0 : error;
 }
 
 /* Nothing of the plans may point to v or its domain any more. */
@@ -539,37 +505,30 @@ void plan_forget(struct vcpu *v) {
 		struct plan *p = plans[i];
 
 		lock_take(&p->lock);
-		if (p->listener == v->domain) {
-			p->listener = NULL;
-			p->listener_flags = 0;
-		}
-		if (p->guard.vcpu == v) p->guard.vcpu = NULL;
+		if (p->listener == v->domain) p->listener_flags = 0;
+		if (p->guard == v) p->guard = NULL;
 		if (v->plan_private == p) {
 			plan_remove(p, v);
 			plan_leave(v);
 		}
-		if (p->running == v) {
-			plan_request(p);
-			p->running = NULL;
-		}
+		/* The switch was asked for when v left this plan. */
+		if (p->running == v) p->running = NULL;
 		lock_drop(&p->lock);
 	}
 }
 
 long plan_op_read(struct invocation *in) {
 	struct plan *p = plans[in->cap->first];
-	u64 accounts = in->arg[1], count = in->arg[2];
-	u32 i, first = p->guard.vcpu && p->table->entries[0].vcpu == p->guard.vcpu;
+	u64 to = in->arg[1], count = in->arg[2], size = sizeof(struct plan_account);
+	u32 i, first = p->guard && p->table->entries[0].vcpu == p->guard;
 
 	p->report.now = time_now();
 	if (copy_to_guest(in->arg[0], &p->report, sizeof(p->report))) return -EFAULT;
-	for (i = first; i < p->table->count && i - first < count; i++) {
-		struct vcpu *v = p->table->entries[i].vcpu;
-		struct plan_account a = {0};
+	for (i = first; i < p->table->count && i - first < count; i++, to += size) {
+		const struct vcpu *v = p->table->entries[i].vcpu;
+		struct plan_account a = v ? account_read(v) : (struct plan_account){0};
 
-		if (v) account_read(v, &a);
-		if (copy_to_guest(accounts + (i - first) * sizeof(a), &a, sizeof(a)))
-			return -EFAULT;
+		if (copy_to_guest(to, &a, size)) return -EFAULT;
 	}
 	return p->table->count - first;
 }

@@ -10,7 +10,9 @@
 
 #include "cap/cap.h"
 #include "cpu/cpu.h"
+#include "lib/bitset.h"
 
+_Static_assert(PLAN_MAX <= BITSET_MAX, "each entry of a plan has its bit");
 #define PLAN_NOT_IN 0xffffffffU
 
 /* Bytes of boot memory that one CPU's plans need. */
@@ -30,8 +32,6 @@ void vcpu_wake(struct vcpu *v, u32 reasons);
  * Returns on the same stack with cpu->current being the chosen one.
  */
 void plan_dispatch(struct cpu *cpu);
-/* The budget timer. */
-void plan_tick(struct cpu *cpu);
 /* sched_op yield: once, everyone else who may run goes first. */
 void plan_yield(struct cpu *cpu);
 /* If it is another one, this CPU is to look at its current vCPU's work. */
@@ -55,12 +55,14 @@ void plan_forget(struct vcpu *v);
 void plan_wait_interrupt(void);
 
 /* sched/account.c: runstates. Its times up to now, the current state's included: */
-void runstate_read(const struct vcpu *v, struct vcpu_runstate_info *info);
+struct vcpu_runstate_info runstate_now(const struct vcpu *v);
 void runstate_change(struct vcpu *v, u32 state, u64 now);
-void account_read(const struct vcpu *v, struct plan_account *a);
+/* It does not run: the state is what blocked_on says. */
+void runstate_stop(struct vcpu *v, u64 now);
+struct plan_account account_read(const struct vcpu *v);
 /* Writes the runstate and time areas that v registered; its kernel root is loaded. */
 void runstate_publish(struct vcpu *v);
-/* Only the runstate, for the others of its domain: its kernel root is still loaded. */
-void runstate_show(struct vcpu *v);
+/* Another one runs, and the others of its domain see that; its root is still loaded. */
+void runstate_left(struct vcpu *v);
 
 #endif

@@ -18,22 +18,22 @@ struct buffer {
 
 static struct buffer buffers[MAX_CPUS];
 u32 trace_points;
+static u32 unseen; /* two domids, 0: nobody's */
 
 void trace_record(u32 point, u64 a, u64 b) {
-	const struct cpu *cpu = this_cpu();
-	const struct vcpu *v = cpu->current;
-	struct buffer *to = &buffers[cpu->id];
+	const struct vcpu *v = this_cpu()->current;
+	struct buffer *to = &buffers[this_cpu()->id];
+	u16 domid = v->domain ? v->domain->id : DOMID_INVALID;
 
-	if (!to->header) return;
-	((struct trace_record *)(to->header + 1))[to->next] = (struct trace_record){
-		.time = time_now(),
-		.point = (u16)point,
-		.cpu = (u16)cpu->id,
-		.domain = v->domain ? v->domain->id : DOMID_INVALID,
-		.vcpu = (u16)v->id,
-		.a = a,
-		.b = b,
-	};
+	if (!to->header || (domid && (domid == (u16)unseen || domid == unseen >> 16))) return;
+	((struct trace_record *)(to->header + 1))[to->next] =
+		(struct trace_record){.time = time_now(),
+				      .point = (u16)point,
+				      .cpu = (u16)this_cpu()->id,
+				      .domain = domid,
+				      .vcpu = (u16)v->id,
+				      .a = a,
+				      .b = b};
 	if (++to->next == to->records) to->next = 0;
 	atomic_store(&to->header->written, ++to->written);
 }
@@ -49,15 +49,15 @@ long trace_op_buffer(struct invocation *in) {
 		return -EINVAL;
 	}
 	struct trace_header *header = mfn_to_virt(mfn);
-	u32 records = (u32)(frames - 1) * (PAGE_SIZE / sizeof(struct trace_record));
-	*header = (struct trace_header){TRACE_MAGIC, (u32)cpu, records, 0, {0}};
-	buffers[cpu].records = records;
+	buffers[cpu].records = (u32)(frames - 1) * (PAGE_SIZE / sizeof(struct trace_record));
+	*header = (struct trace_header){TRACE_MAGIC, (u32)cpu, buffers[cpu].records, 0, {0}};
 	atomic_store(&buffers[cpu].header, header);
 	return 0;
 }
 
 long trace_op_points(struct invocation *in) {
 	if (in->arg[0] & ~(u64)TRACE_ALL) return -EINVAL;
+	atomic_store(&unseen, (u32)in->arg[1]);
 	atomic_store(&trace_points, (u32)in->arg[0]);
 	hypercall_set_traced(trace_points & (1U << TRACE_HYPERCALL | 1U << TRACE_HYPERCALL_END));
 	return 0;

@@ -9,11 +9,13 @@
 #define MAX_PORTS  65536U
 #define IOPL_SHIFT 12
 
-/* Types that a 64-bit PV guest may switch; what is not listed has no effect to switch. */
-#define VM_ASSIST_KEPT                                                                \
-	(1U << VMASST_TYPE_4gb_segments | 1U << VMASST_TYPE_4gb_segments_notify |     \
-	 1U << VMASST_TYPE_writable_pagetables | 1U << VMASST_TYPE_pae_extended_cr3 | \
-	 1U << VMASST_TYPE_architectural_iopl | 1U << VMASST_TYPE_runstate_update_flag)
+/* Types that a 64-bit PV guest may switch; m2p_strict has no effect, as the machine-to-physical
+ * table is never mapped for guest user mode. */
+#define VM_ASSIST_KEPT                                                                     \
+	(1UL << VMASST_TYPE_4gb_segments | 1UL << VMASST_TYPE_4gb_segments_notify |        \
+	 1UL << VMASST_TYPE_writable_pagetables | 1UL << VMASST_TYPE_pae_extended_cr3 |    \
+	 1UL << VMASST_TYPE_architectural_iopl | 1UL << VMASST_TYPE_runstate_update_flag | \
+	 1UL << VMASST_TYPE_m2p_strict)
 
 /* With this assist the guest sees its IOPL in the flags of its frames. */
 static void iopl_changed(struct vcpu *v) {
@@ -25,15 +27,12 @@ static void iopl_changed(struct vcpu *v) {
 long do_vm_assist(u64 command, u64 type) {
 	struct domain *d = current_vcpu()->domain;
 
-	if (type != VMASST_TYPE_m2p_strict && (type >= 32 || !(VM_ASSIST_KEPT >> type & 1)))
-		return -EINVAL;
+	if (type >= 64 || !(VM_ASSIST_KEPT >> type & 1)) return -EINVAL;
 	if (command != VMASST_CMD_enable && command != VMASST_CMD_disable) return -ENOSYS;
-	/* The machine-to-physical table is never mapped for guest user mode. */
-	if (type == VMASST_TYPE_m2p_strict) return 0;
 	if (command == VMASST_CMD_enable)
-		atomic_or(&d->vm_assist, 1U << type);
+		atomic_or(&d->vm_assist, 1UL << type);
 	else
-		atomic_and(&d->vm_assist, ~(1U << type));
+		atomic_and(&d->vm_assist, ~(1UL << type));
 	for (u32 i = 0; i < d->max_vcpus; i++) iopl_changed(d->vcpus[i]);
 	return 0;
 }

@@ -15,9 +15,10 @@
  * set upcall_pending and then look at blocked_on, this is done the other way
  * round, so one of the two sees the other.
  */
-static long block(struct vcpu *v) {
+static long block(struct vcpu *v, u64 patience) {
 	struct vcpu_info *info = v->info;
 
+	v->patience = MIN(patience, PLAN_PATIENCE_MAX);
 	atomic_store(&info->evtchn_upcall_mask, 0);
 	if (atomic_load(&info->evtchn_upcall_pending)) return 0;
 	vcpu_block(v, BLOCK_EVENT);
@@ -102,7 +103,7 @@ long do_sched_op(u64 command, u64 argument) {
 
 	switch (command) {
 	case SCHEDOP_yield: plan_yield(v->cpu); return 0;
-	case SCHEDOP_block: return block(v);
+	case SCHEDOP_block: return block(v, argument);
 	case SCHEDOP_shutdown: return shutdown(v, argument, true);
 	case SCHEDOP_poll: return poll(v, argument);
 	case SCHEDOP_remote_shutdown: return remote_shutdown(v, argument);

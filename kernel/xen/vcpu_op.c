@@ -55,9 +55,8 @@ static long down(struct vcpu *v) {
 }
 
 static long get_runstate(struct vcpu *v, u64 argument) {
-	struct vcpu_runstate_info info;
+	struct vcpu_runstate_info info = runstate_now(v);
 
-	runstate_read(v, &info);
 	return copy_to_guest(argument, &info, sizeof(info));
 }
 
@@ -84,18 +83,17 @@ static long register_area(struct vcpu *v, gva_t *area, u64 argument, u64 size) {
  */
 static long register_info(struct vcpu *v, u64 argument) {
 	struct vcpu_register_vcpu_info op;
-	struct vcpu_info *info;
 
 	if (copy_from_guest(&op, argument, sizeof(op))) return -EFAULT;
-	if (op.offset > PAGE_SIZE - sizeof(*info) || op.offset % sizeof(u64)) return -ENXIO;
+	if (op.offset > PAGE_SIZE - sizeof(struct vcpu_info) || op.offset % sizeof(u64))
+		return -ENXIO;
 	if (v->info_frame) return -EBUSY;
 	if (v != current_vcpu() && is_up(v)) return -EINVAL;
 	if (!mfn_valid(op.mfn)) return -EINVAL;
-	struct frame *f = mfn_to_frame(op.mfn);
-	if (frame_get_type(f, v->domain, TYPE_WRITABLE)) return -EINVAL;
-	info = (struct vcpu_info *)(void *)((char *)mfn_to_virt(op.mfn) + op.offset);
+	if (frame_get_type(mfn_to_frame(op.mfn), v->domain, TYPE_WRITABLE)) return -EINVAL;
+	struct vcpu_info *info = (void *)((char *)mfn_to_virt(op.mfn) + op.offset);
 	*info = *v->info;
-	v->info_frame = f;
+	v->info_frame = mfn_to_frame(op.mfn);
 	atomic_store(&v->info, info);
 	channel_raise_all(v);
 	return 0;

@@ -33,10 +33,7 @@ static long put_text(u64 argument, const char *text, size_t size) {
 
 static long compile_info(u64 argument) {
 	struct xen_compile_info info = {
-		.compiler = __VERSION__,
-		.compile_by = "tessera",
-		.compile_date = "reproducible",
-	};
+		.compiler = __VERSION__, .compile_by = "tessera", .compile_date = "reproducible"};
 
 	return copy_to_guest(argument, &info, sizeof(info));
 }

@@ -14,6 +14,7 @@
 #include "libs/blk/driver.h"
 
 #include "libs/event/event.h"
+#include "libs/rt/time.h"
 
 #define REQUEST_WORDS 2U
 #define SECTOR_SHIFT  9
@@ -39,6 +40,7 @@ static inline void copy_word(const struct blk_driver *driver, uint32_t index, ui
 
 static inline void mark(struct blk_driver *driver, uint32_t tag) {
 	driver->outstanding[tag / 64] |= 1ULL << tag % 64;
+	driver->under_way++;
 }
 
 /* The answer to a tag that is outstanding. */
@@ -48,6 +50,7 @@ static void answer(struct blk_driver *driver, uint16_t tag, uint32_t status,
 		&driver->completions[driver->completed++ & (BLK_COMPLETIONS - 1)];
 
 	driver->outstanding[tag / 64] &= ~(1ULL << tag % 64);
+	driver->under_way--;
 	*slot = (struct blk_completion){
 		.tag = tag,
 		.status = (uint16_t)status,
@@ -115,6 +118,7 @@ static void begin_session(struct blk_driver *driver) {
 	driver->state = BLK_DRIVER_QUIESCING;
 	driver->stalled = false;
 	memset(driver->outstanding, 0, sizeof(driver->outstanding));
+	driver->under_way = 0;
 	if (driver->ops->quiesce(driver->device)) blk_driver_quiesced(driver);
 }
 
@@ -132,9 +136,9 @@ static uint64_t copy_segments(struct blk_driver *driver, uint32_t at, uint32_t c
 		length = (uint32_t)word[1];
 		driver->segments[i].address = word[0];
 		driver->segments[i].length = length;
-		/* A length of zero wraps, and fails as one that is too long does. */
 		wrong |= (word[0] | length) & (BLK_SECTOR - 1);
-		wrong |= ((word[0] & OUT_OF_PAGE) + (uint64_t)length - 1) & ~(uint64_t)OUT_OF_PAGE;
+		/* A length of zero wraps, and fails as one that is too long does. */
+		wrong |= length - 1 > OUT_OF_PAGE - (word[0] & OUT_OF_PAGE);
 		bytes += length;
 	}
 	return wrong ? 0 : bytes;
@@ -256,20 +260,58 @@ static void serve(struct blk_driver *driver, uint32_t *budget) {
 	if (submitted && driver->ops->kick) driver->ops->kick(driver->device);
 }
 
-/* The end of a batch: shows what was done. True: there is more to take. */
+/* --- the end of a batch --- */
+
+static void on_gathered(void *context) {
+	struct blk_driver *driver = context;
+
+	driver->overdue = true;
+	if (!driver->ops->look)
+		blk_driver_work(driver);
+	else if (!driver->ops->look(driver->device))
+		event_timer_arm(&driver->gather_timer, time_now());
+	driver->overdue = false;
+}
+
+void blk_driver_gather(struct blk_driver *driver, uint64_t ns) {
+	driver->gather = ns;
+	driver->gather_timer = (struct event_timer){.handler = on_gathered, .context = driver};
+}
+
+/* So many answers are missing before the server is told of any; 0: it is told of what there is. */
+static uint32_t missing(const struct blk_driver *driver) {
+	uint32_t share = driver->gather ? driver->under_way / BLK_DRIVER_SHARE : 0;
+	uint32_t held = driver->completed - driver->published;
+
+	return share > held ? share - held : 0;
+}
+
+uint32_t blk_driver_wants(const struct blk_driver *driver) { return MAX(missing(driver), 1U); }
+
+/* Answers are held here, or by a device that counts them too: for a bounded time. */
+static void bound_waiting(struct blk_driver *driver) {
+	bool here = driver->completed != driver->published;
+	bool there = driver->ops->look && missing(driver) > 1;
+
+	if ((here || there) && !driver->gather_timer.deadline)
+		event_timer_arm(&driver->gather_timer, time_now() + driver->gather);
+}
+
+/* Shows what was done. True: there is more to take. */
 static bool settle(struct blk_driver *driver) {
 	struct ring_header *request = &driver->page->request;
 	struct ring_header *completion = &driver->page->completion;
 	uint32_t released = driver->released, published = driver->published;
 
 	if (released != driver->consumed) store(&request->cons, driver->consumed);
-	if (published != driver->completed) store(&completion->prod, driver->completed);
+	if (!missing(driver) || driver->overdue) driver->published = driver->completed;
+	bound_waiting(driver);
+	if (published != driver->published) store(&completion->prod, driver->published);
 	if (!driver->stalled) store(&request->prod_event, driver->consumed + 1);
 	driver->released = driver->consumed;
-	driver->published = driver->completed;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (passed(driver->consumed, released, load(&request->cons_event)) ||
-	    passed(driver->completed, published, load(&completion->prod_event)))
+	    passed(driver->published, published, load(&completion->prod_event)))
 		event_send(driver->port);
 	return !driver->stalled && load(&request->prod) != driver->consumed;
 }

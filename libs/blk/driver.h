@@ -16,6 +16,7 @@
  * A request reaches submit() as a private copy that has been checked: its tag is
  * not in use, the disk exists and can do the operation, the range lies on it in
  * whole blocks, the segments are in sectors, within one page each, and add up.
+ * With blk_driver_gather() answers wait for others while many requests are under way.
  * A FLUSH for a disk without a cache is answered here. What is malformed is
  * answered with BLK_STATUS_RANGE and counted; what has no tag to answer to is
  * dropped and counted. Indices that are impossible end the session.
@@ -23,7 +24,9 @@
 #ifndef LIBS_BLK_DRIVER_H
 #define LIBS_BLK_DRIVER_H
 
+#include "libs/event/event.h"
 #include "libs/rt/rt.h"
+#include "libs/rt/time.h"
 #include "proto/blk.h"
 
 /* All functions get the `device` of blk_driver_attach(). */
@@ -47,9 +50,17 @@ struct blk_driver_ops {
 	 * old session may be completed meanwhile, or not; that is ignored.
 	 */
 	bool (*quiesce)(void *device);
+	/*
+	 * Answers have been gathered for long enough: as at an interrupt of the device, whether
+	 * it has sent one or not, blk_driver_work() included. False: there is more, and it is
+	 * called again. NULL: the device speaks for each answer.
+	 */
+	bool (*look)(void *device);
 };
 
 #define BLK_DRIVER_BUDGET 64U /* requests taken per wake-up */
+#define BLK_DRIVER_SHARE  4U  /* of so many requests under way one may wait for another's answer */
+#define BLK_DRIVER_GATHER MILLISECONDS(1) /* for which time, with all devices so far */
 
 #define BLK_DRIVER_OFFLINE   0U /* the disks are not known yet */
 #define BLK_DRIVER_IDLE      1U /* no session */
@@ -73,6 +84,10 @@ struct blk_driver {
 	bool stalled;         /* `request` waits for room in the device */
 	uint32_t disk_count;
 	uint64_t outstanding[BLK_TAGS / 64];
+	uint32_t under_way; /* how many of them there are */
+	uint64_t gather;    /* ns; 0: every answer is published at once */
+	bool overdue;       /* what was gathered has waited for so long */
+	struct event_timer gather_timer;
 	struct blk_request request;
 	struct blk_segment segments[BLK_MAX_SEGMENTS];
 	struct blk_disk disk[BLK_MAX_DISKS];
@@ -99,6 +114,16 @@ void blk_driver_start(struct blk_driver *driver, void *pages, uint32_t port, uin
  * BLK_MAX_SEGMENTS, max_sectors at least one block.
  */
 MUST_CHECK bool blk_driver_disk(struct blk_driver *driver, uint32_t n, const struct blk_disk *disk);
+/*
+ * From now on answers may wait for others, at most for so many ns: they are published when
+ * there is one for each BLK_DRIVER_SHARE requests that are still under way. A wake-up of
+ * server and guest costs about as much as the rest of a request's path, and who has many
+ * under way has something to do meanwhile. With fewer than two shares each goes at once.
+ */
+void blk_driver_gather(struct blk_driver *driver, uint64_t ns);
+/* So many answers more, at least one, and the server is to hear of them: for devices that can
+ * count. */
+uint32_t blk_driver_wants(const struct blk_driver *driver);
 /* The disks are ready: tells the server. flags: BLK_PAGE_*. */
 void blk_driver_online(struct blk_driver *driver, uint32_t flags);
 

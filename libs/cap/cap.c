@@ -82,8 +82,8 @@ int cap_plan_commit(uint32_t cpu, const struct plan_commit *commit) {
 	return (int)invoke(PLAN_COMMIT, cpu, (uintptr_t)commit, 0, 0, 0);
 }
 
-int cap_plan_guard(uint32_t cpu, uint32_t domain, uint32_t vcpu, uint64_t budget) {
-	return (int)invoke(PLAN_GUARD, cpu, domain, vcpu, budget, 0);
+int cap_plan_guard(uint32_t cpu, uint32_t domain, uint32_t vcpu) {
+	return (int)invoke(PLAN_GUARD, cpu, domain, vcpu, 0, 0);
 }
 
 int cap_plan_read(uint32_t cpu, struct plan_report *report, struct plan_account *accounts,
@@ -128,8 +128,8 @@ int cap_trace_buffer(uint32_t slot, uint32_t cpu, uint64_t mfn, uint64_t frames)
 	return (int)invoke(TRACE_BUFFER, slot, cpu, mfn, frames, 0);
 }
 
-int cap_trace_set(uint32_t slot, uint32_t points) {
-	return (int)invoke(TRACE_SET, slot, points, 0, 0, 0);
+int cap_trace_set(uint32_t slot, uint32_t points, uint32_t unseen) {
+	return (int)invoke(TRACE_SET, slot, points, unseen, 0, 0);
 }
 
 int64_t cap_console_read(uint32_t slot, void *buffer, size_t size, uint64_t *position) {

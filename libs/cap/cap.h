@@ -43,7 +43,7 @@ MUST_CHECK int cap_domain_caps(uint32_t slot, uint32_t first, struct cap_info in
 MUST_CHECK int cap_domain_vcpu(uint32_t slot, uint32_t vcpu, struct domain_vcpu *registers);
 
 MUST_CHECK int cap_plan_commit(uint32_t cpu, const struct plan_commit *commit);
-MUST_CHECK int cap_plan_guard(uint32_t cpu, uint32_t domain, uint32_t vcpu, uint64_t budget);
+MUST_CHECK int cap_plan_guard(uint32_t cpu, uint32_t domain, uint32_t vcpu);
 /* Result: how many entries the plan has. */
 MUST_CHECK int cap_plan_read(uint32_t cpu, struct plan_report *report,
 			     struct plan_account *accounts, uint32_t count);
@@ -64,7 +64,7 @@ MUST_CHECK int cap_dma_empty(uint32_t slot);
 MUST_CHECK int cap_dma_info(uint32_t slot, struct dma_info *info);
 
 MUST_CHECK int cap_trace_buffer(uint32_t slot, uint32_t cpu, uint64_t mfn, uint64_t frames);
-MUST_CHECK int cap_trace_set(uint32_t slot, uint32_t points);
+MUST_CHECK int cap_trace_set(uint32_t slot, uint32_t points, uint32_t unseen);
 
 /* Result: bytes read. */
 MUST_CHECK int64_t cap_console_read(uint32_t slot, void *buffer, size_t size, uint64_t *position);

@@ -59,7 +59,22 @@ void control_init(control_peer_handler handler, void (*kick)(void)) {
 	control_event(NULL);
 }
 
-bool control_asked(unsigned index, unsigned kind, uint64_t *value) {
+uint32_t control_device(unsigned n) {
+	return __atomic_load_n(&page->device[n].wanted, __ATOMIC_ACQUIRE);
+}
+
+bool control_device_settled(unsigned n) {
+	const struct control_device *device = &page->device[n];
+
+	return (device->done ^ device->wanted) >> CONTROL_DEVICE_SHIFT == 0;
+}
+
+void control_device_done(unsigned n, uint32_t wanted, uint32_t flags) {
+	__atomic_store_n(&page->device[n].done, wanted | flags, __ATOMIC_RELEASE);
+	event_send(control_port);
+}
+
+bool control_asked(unsigned index, unsigned kind, uint32_t *value) {
 	const struct control_ask *ask = &page->ask[index][kind];
 	bool open = __atomic_load_n(&ask->asked, __ATOMIC_ACQUIRE) != ask->done;
 
@@ -84,7 +99,7 @@ uint32_t control_plan(struct control_vcpu *entries, uint32_t max) {
 		memcpy(entries, shared, count * sizeof(*entries));
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		/* Odd: root is rewriting it, and cannot run before we give up the CPU. */
-		if (version & 1) return 0;
+		if (version & 1 || version == plan_version) return 0;
 	} while (version != page->plan_version);
 	plan_version = version;
 	return count;

@@ -22,14 +22,21 @@ void control_init(control_peer_handler handler, void (*kick)(void));
 /* Looks for changes that are not done yet. */
 void control_scan(void);
 
+/* What root wants of device n of the configuration (CONTROL_DEVICE_*, with the count). */
+uint32_t control_device(unsigned n);
+/* That is so already, or was refused. */
+bool control_device_settled(unsigned n);
+/* Of what control_device() said: it is done, with these CONTROL_DEVICE_* besides. */
+void control_device_done(unsigned n, uint32_t wanted, uint32_t flags);
+
 /* A store: whether root asks this of the guest at connections[index] (CONTROL_ASK_*). */
-bool control_asked(unsigned index, unsigned kind, uint64_t *value);
+bool control_asked(unsigned index, unsigned kind, uint32_t *value);
 /* It is done. */
 void control_answer(unsigned index, unsigned kind);
 
 /*
- * A copy of the vCPUs that the policy may place, most important first; how many.
- * At most `max` are copied.
+ * A copy of the vCPUs that the policy may place, most important first; how many, or 0 if
+ * they are those of the last call: root kicks for other reasons, too. At most `max` are copied.
  */
 uint32_t control_plan(struct control_vcpu *entries, uint32_t max);
 /* The policy has committed the plan that it made of them. */

@@ -34,12 +34,28 @@ void event_handle(uint32_t port, event_handler handler, void *context) {
 	rt_assert(port < EVENT_PORTS, "a port that the loop can handle");
 	handlers[port].handler = handler;
 	handlers[port].context = context;
+	/* Or a later channel of this number would never be heard. */
+	if (!handler) event_listen(port);
 }
 
 void event_again(uint32_t port) {
 	rt_assert(port < EVENT_PORTS, "a port that the loop can handle");
 	again[port / 64] |= 1ULL << (port % 64);
 	again_words |= 1ULL << port / 64;
+}
+
+void event_ignore(uint32_t port) {
+	__atomic_or_fetch(&shared_info()->evtchn_mask[port / 64], 1ULL << port % 64,
+			  __ATOMIC_SEQ_CST);
+}
+
+/* In this order: an event that comes after the pending bit is taken back raises the upcall. */
+void event_listen(uint32_t port) {
+	struct shared_info *shared = shared_info();
+
+	__atomic_and_fetch(&shared->evtchn_mask[port / 64], ~(1ULL << port % 64), __ATOMIC_SEQ_CST);
+	__atomic_and_fetch(&shared->evtchn_pending[port / 64], ~(1ULL << port % 64),
+			   __ATOMIC_SEQ_CST);
 }
 
 void event_send(uint32_t port) {
@@ -68,7 +84,7 @@ static void block(void) {
 	struct multicall_entry calls[LAST_SENDS + 1];
 
 	if (!last_count) {
-		hypercall2(__HYPERVISOR_sched_op, SCHEDOP_block, 0);
+		hypercall2(__HYPERVISOR_sched_op, SCHEDOP_block, event_patience);
 		return;
 	}
 	for (uint32_t i = 0; i < last_count; i++)
@@ -78,7 +94,7 @@ static void block(void) {
 		};
 	calls[last_count] = (struct multicall_entry){
 		.op = __HYPERVISOR_sched_op,
-		.args = {SCHEDOP_block},
+		.args = {SCHEDOP_block, event_patience},
 	};
 	hypercall2(__HYPERVISOR_multicall, (uintptr_t)calls, last_count + 1);
 	last_count = 0;

@@ -17,10 +17,14 @@
 
 typedef void (*event_handler)(void *context);
 
-/* From now on events at this port call the handler. NULL: none. */
+/* From now on events at this port call the handler. NULL: none, and nothing of it is ignored. */
 void event_handle(uint32_t port, event_handler handler, void *context);
 /* Calls the handler of this port again before the loop sleeps. */
 void event_again(uint32_t port);
+/* Events at this port wait until event_listen(): they wake nobody, and no handler is called. */
+void event_ignore(uint32_t port);
+/* Whoever calls it looks for himself at what events that waited were about. */
+void event_listen(uint32_t port);
 /* Signals the other end. An unconnected port swallows it. */
 void event_send(uint32_t port);
 /*
@@ -29,6 +33,16 @@ void event_send(uint32_t port);
  * would take the CPU away, only to give it back for going to sleep.
  */
 void event_send_last(uint32_t port);
+#define EVENT_PATIENCE 250000U /* ns */
+/*
+ * For a server, once for each wake-up: how many things that client had asked who had asked most, 0
+ * if nobody had. A client with several is left alone with the CPU while it asks, until it gives
+ * way or EVENT_PATIENCE is over, for each event would take it away. One that asks a single
+ * thing and then waits is answered before it goes to sleep. What answers at once looks like that to
+ * a server whatever its clients want, so now and then patience is tried.
+ */
+void event_asked(uint32_t most);
+extern uint64_t event_patience; /* ns: so event_loop() tells the core when it sleeps */
 /* Binds a VIRQ of vCPU 0; the port, or -errno. */
 MUST_CHECK int event_bind_virq(uint32_t virq, event_handler handler, void *context);
 

@@ -68,19 +68,16 @@ static int map(struct grant_mapping *mapping, uint16_t domid, const uint32_t *re
 }
 
 /* Many pages, as of a lifeboat: in batches. */
-static int map_for_life(void **at, uint16_t domid, uint32_t ref, uint32_t pages, uint32_t flags) {
+static int map_at(void *at, uint16_t domid, uint32_t ref, uint32_t pages, uint32_t flags) {
 	struct gnttab_map_grant_ref ops[BATCH];
-	uint8_t *first = window_take(pages);
 	int error = 0;
 
-	*at = first;
-	if (!first) return -XEN_ENOMEM;
 	for (uint32_t done = 0; done < pages && !error; done += BATCH) {
 		uint32_t count = MIN(pages - done, BATCH);
 
 		for (uint32_t i = 0; i < count; i++)
 			ops[i] = (struct gnttab_map_grant_ref){
-				.host_addr = (uintptr_t)first + (done + i) * PAGE_SIZE,
+				.host_addr = (uintptr_t)at + (done + i) * PAGE_SIZE,
 				.flags = GNTMAP_host_map | flags,
 				.ref = ref + done + i,
 				.dom = domid,
@@ -92,12 +89,21 @@ static int map_for_life(void **at, uint16_t domid, uint32_t ref, uint32_t pages,
 	return error;
 }
 
+static int map_for_life(void **at, uint16_t domid, uint32_t ref, uint32_t pages, uint32_t flags) {
+	*at = window_take(pages);
+	return *at ? map_at(*at, domid, ref, pages, flags) : -XEN_ENOMEM;
+}
+
 int grant_map_for_life(void **at, uint16_t domid, uint32_t ref, uint32_t pages) {
 	return map_for_life(at, domid, ref, pages, 0);
 }
 
 int grant_map_for_life_readonly(void **at, uint16_t domid, uint32_t ref, uint32_t pages) {
 	return map_for_life(at, domid, ref, pages, GNTMAP_readonly);
+}
+
+int grant_map_at(void *at, uint16_t domid, uint32_t ref, uint32_t pages) {
+	return map_at(at, domid, ref, pages, 0);
 }
 
 int grant_map(struct grant_mapping *mapping, uint16_t domid, uint32_t ref, uint32_t pages) {

@@ -32,6 +32,8 @@ MUST_CHECK int grant_map_refs(struct grant_mapping *mapping, uint16_t domid, con
  */
 MUST_CHECK int grant_map_for_life(void **at, uint16_t domid, uint32_t ref, uint32_t pages);
 MUST_CHECK int grant_map_for_life_readonly(void **at, uint16_t domid, uint32_t ref, uint32_t pages);
+/* The same into pages of the window that the caller has taken (libs/rt/window.h). */
+MUST_CHECK int grant_map_at(void *at, uint16_t domid, uint32_t ref, uint32_t pages);
 /* Unmaps, if anything is mapped. */
 void grant_unmap(struct grant_mapping *mapping);
 

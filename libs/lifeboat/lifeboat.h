@@ -14,7 +14,8 @@
 #include "libs/rt/rt.h"
 #include "proto/lifeboat.h"
 
-#define LIFEBOAT_DATA 64U /* where the owner's own layout begins, from the header on */
+#define LIFEBOAT_DATA        64U /* where the owner's own layout begins, from the header on */
+#define LIFEBOAT_PAGES(size) DIV_UP(LIFEBOAT_DATA + (uint64_t)(size), PAGE_SIZE)
 
 struct lifeboat {
 	void *data;         /* LIFEBOAT_DATA bytes behind the header, 64-byte aligned */
@@ -38,6 +39,8 @@ MUST_CHECK int lifeboat_open(struct lifeboat *boat, uint32_t layout, uint32_t si
  */
 MUST_CHECK int lifeboat_open_any(struct lifeboat *boat, uint32_t oldest, uint32_t newest,
 				 uint32_t size);
+/* As lifeboat_open(), but only LIFEBOAT_PAGES(size) are mapped: those behind are the caller's. */
+MUST_CHECK int lifeboat_open_records(struct lifeboat *boat, uint32_t layout, uint32_t size);
 /* The same on memory that is mapped already. -ENOSPC as above. */
 MUST_CHECK int lifeboat_take(struct lifeboat *boat, void *memory, uint64_t available,
 			     const char *owner, uint32_t layout, uint32_t size);

@@ -4,7 +4,7 @@
 #include "libs/net/driver.h"
 #include "libs/rt/package.h"
 
-PACKAGE_CLIENT(SYSTEM_CONN_NET, NET_VERSION, NET_VERSION);
+PACKAGE_CLIENT(SYSTEM_CONN_NET, NET_OLDEST, NET_VERSION);
 
 int net_driver_attach(struct net_driver *driver, unsigned n, const struct net_driver_ops *ops,
 		      void *device) {

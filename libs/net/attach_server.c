@@ -4,7 +4,7 @@
 #include "libs/net/server.h"
 #include "libs/rt/package.h"
 
-PACKAGE_SERVER(SYSTEM_CONN_NET, NET_VERSION, NET_VERSION);
+PACKAGE_SERVER(SYSTEM_CONN_NET, NET_OLDEST, NET_VERSION);
 
 int net_server_attach(struct net_server *server, const struct native_connection *connection,
 		      const struct net_server_ops *ops, void *context) {

@@ -21,6 +21,7 @@
 #define OUT_OF_PAGE  (4096U - 1)
 #define FRAME_HEADER 14U
 #define FRAME_EXTRA  22U /* what a frame has beside its payload: header and two VLAN tags */
+#define FRAME_TAGGED 18U
 #define TCP_HEADER   20U
 
 static inline void mark(uint64_t *tags, uint32_t tag) { tags[tag / 64] |= 1ULL << tag % 64; }
@@ -112,18 +113,35 @@ static void take_filter(struct net_driver *driver) {
 
 /* --- sessions --- */
 
-/* A session that a live server asks of this incarnation. */
-static bool is_ours(const struct net_driver *driver, uint32_t wanted) {
-	return wanted >> 16 == (driver->incarnation & 0xffff) && (wanted & 0xffff) &&
-	       net_load(&driver->page->version) == NET_VERSION;
+/* The version of a session that a live server asks of this incarnation; 0: it asks for none. */
+static uint32_t asked_version(const struct net_driver *driver, uint32_t wanted) {
+	uint32_t version = net_load(&driver->page->version);
+
+	if (wanted >> 16 != (driver->incarnation & 0xffff) || !(wanted & 0xffff)) return 0;
+	return version >= NET_OLDEST && version <= NET_VERSION ? version : 0;
+}
+
+/* What the card is in a session of this version. */
+static void set_version(struct net_driver *driver, uint32_t version) {
+	bool old = version < 2;
+
+	driver->version = version;
+	driver->buffer_bytes = old ? NET_BUFFER_1 : NET_BUFFER;
+	driver->features = driver->card_features & ~(old ? NET_RX_HEADERS : 0);
+	driver->mtu = MIN(driver->card_mtu, old ? NET_BUFFER_1 - FRAME_TAGGED : UINT16_MAX);
 }
 
 static void finish_session(struct net_driver *driver) {
 	struct net_page *page = driver->page;
-	uint32_t wanted = net_load(&page->wanted);
+	uint32_t wanted = net_load(&page->wanted), version = asked_version(driver, wanted);
 
 	driver->state = NET_DRIVER_IDLE;
-	if (!is_ours(driver, wanted)) return;
+	if (!version) return;
+	if (version != driver->version) {
+		/* Another server than the one for which the card was set up: once more. */
+		event_again(driver->port);
+		return;
+	}
 	driver->tx = driver->tx_shown = 0;
 	driver->sent = driver->sent_shown = 0;
 	driver->posted = driver->posted_shown = 0;
@@ -132,6 +150,8 @@ static void finish_session(struct net_driver *driver) {
 	driver->filter_seen = 1; /* odd: none */
 	page->tx = page->tx_done = (struct ring_header){.prod_event = 1};
 	page->rx_buffer = page->rx = (struct ring_header){.prod_event = 1};
+	page->features = driver->features;
+	page->mtu = driver->mtu;
 	driver->session = wanted;
 	driver->sessions++;
 	driver->state = NET_DRIVER_UP;
@@ -144,11 +164,12 @@ void net_driver_quiesced(struct net_driver *driver) {
 	if (driver->state == NET_DRIVER_QUIESCING) finish_session(driver);
 }
 
-static void begin_session(struct net_driver *driver) {
+static void begin_session(struct net_driver *driver, uint32_t version) {
 	driver->state = NET_DRIVER_QUIESCING;
 	driver->tx_stalled = driver->post_stalled = false;
 	memset(driver->tx_waits, 0, sizeof(driver->tx_waits));
 	memset(driver->rx_waits, 0, sizeof(driver->rx_waits));
+	set_version(driver, version);
 	if (driver->ops->quiesce(driver->device)) net_driver_quiesced(driver);
 }
 
@@ -157,15 +178,14 @@ static void begin_session(struct net_driver *driver) {
 /* Copies the segments. Their sum in bytes; 0: one of them is malformed. */
 static uint32_t copy_segments(struct net_driver *driver, uint32_t at, uint32_t count) {
 	uint32_t bytes = 0;
-	uint64_t wrong = 0;
+	bool wrong = false;
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct net_segment *segment = &driver->segments[i];
 
 		net_copy(segment, driver->words[(at + i) & (NET_TX_WORDS - 1)]);
 		/* A length of zero wraps, and fails as one that is too long does. */
-		wrong |= ((segment->address & OUT_OF_PAGE) + (uint64_t)segment->length - 1) &
-			 ~(uint64_t)OUT_OF_PAGE;
+		wrong |= segment->length - 1 > OUT_OF_PAGE - (segment->address & OUT_OF_PAGE);
 		bytes += segment->length;
 	}
 	return wrong ? 0 : bytes;
@@ -253,7 +273,7 @@ static void take_buffer(struct net_driver *driver) {
 
 	net_copy(buffer, &driver->posts[driver->posted++ & (NET_RX_TAGS - 1)]);
 	if (buffer->tag >= NET_RX_TAGS || net_driver_rx_waits(driver, buffer->tag) ||
-	    buffer->address % NET_BUFFER) {
+	    buffer->address % driver->buffer_bytes) {
 		driver->dropped++;
 		return;
 	}
@@ -323,11 +343,12 @@ static bool settle(struct net_driver *driver) {
 }
 
 void net_driver_work(struct net_driver *driver) {
-	uint32_t wanted = net_load(&driver->page->wanted), budget = NET_DRIVER_BUDGET;
+	uint32_t wanted = net_load(&driver->page->wanted), budget = NET_DRIVER_BUDGET, version = 0;
 	bool more, any;
 
 	if (driver->state == NET_DRIVER_OFFLINE || driver->state == NET_DRIVER_QUIESCING) return;
-	if (wanted != driver->session && is_ours(driver, wanted)) begin_session(driver);
+	if (wanted != driver->session) version = asked_version(driver, wanted);
+	if (version) begin_session(driver, version);
 	if (driver->state == NET_DRIVER_UP) take_filter(driver);
 	do {
 		any = driver->state == NET_DRIVER_UP && serve_buffers(driver);
@@ -351,8 +372,11 @@ void net_driver_link(struct net_driver *driver, bool up, uint32_t mbit) {
 void net_driver_online(struct net_driver *driver, const struct net_card *card) {
 	struct net_page *page = driver->page;
 
-	driver->features = page->features = card->features;
-	driver->mtu = page->mtu = card->mtu;
+	driver->card_features = card->features;
+	driver->card_mtu = card->mtu;
+	set_version(driver, NET_VERSION);
+	page->features = driver->features;
+	page->mtu = driver->mtu;
 	page->queues = card->queues;
 	memcpy(page->mac, card->mac, sizeof(page->mac));
 	if (card->machine) driver->flags |= NET_PAGE_MACHINE;
@@ -383,5 +407,6 @@ void net_driver_start(struct net_driver *driver, void *pages, uint32_t port, uin
 	net_store(&driver->page->driver, 0);
 	net_store(&driver->page->session, 0);
 	net_store(&driver->page->flags, 0);
+	if (NET_VERSION > 1) net_store(&driver->page->speaks, NET_SPEAKS(NET_VERSION, incarnation));
 	event_handle(port, on_event, driver);
 }

@@ -44,7 +44,7 @@ struct net_driver_ops {
 	 */
 	bool (*transmit)(void *device, const struct net_tx *packet,
 			 const struct net_segment *segments);
-	/* NET_BUFFER bytes to receive into. True and false as for transmit(). */
+	/* net_driver.buffer_bytes to receive into. True and false as for transmit(). */
 	bool (*post)(void *device, uint16_t tag, uint64_t address);
 	/* After a batch of either: rings the doorbells. NULL: none. */
 	void (*kick)(void *device);
@@ -52,7 +52,8 @@ struct net_driver_ops {
 	 * A new session begins: packets and buffers of the old one are void, and the
 	 * card must read and write none of them any more. True: it does not now.
 	 * False: it still does; net_driver_quiesced() will be called within a bounded
-	 * time (reset the card if need be). Tags of the old session are ignored.
+	 * time (reset the card if need be). Tags of the old session are ignored. The new
+	 * one's net_driver.version and .buffer_bytes are set already.
 	 */
 	bool (*quiesce)(void *device);
 	/* Sets the filter and the moderation; after quiesce() the next one comes anew. */
@@ -62,7 +63,7 @@ struct net_driver_ops {
 /* What the card is. */
 struct net_card {
 	uint32_t features; /* NET_TX_*, NET_RX_CSUM */
-	uint32_t mtu;      /* 68..65535 */
+	uint32_t mtu;      /* 68..65535; in sessions of version 1 what a buffer holds at most */
 	uint32_t queues;
 	bool machine; /* no IOMMU: NET_PAGE_MACHINE */
 	uint8_t mac[6];
@@ -85,12 +86,15 @@ struct net_driver {
 	const struct net_rx_buffer *posts; /* shared */
 	struct net_rx *rx;                 /* shared */
 	uint32_t port;
-	uint32_t incarnation; /* ours + 1, as in net_page.driver */
-	uint32_t state;       /* NET_DRIVER_* */
-	uint32_t session;     /* the last one; it is on only in NET_DRIVER_UP */
-	uint32_t features, mtu;
-	uint32_t flags;        /* NET_PAGE_*, as published */
-	uint32_t tx, tx_shown; /* words taken; of them, as the server knows */
+	uint32_t incarnation;             /* ours + 1, as in net_page.driver */
+	uint32_t state;                   /* NET_DRIVER_* */
+	uint32_t session;                 /* the last one; it is on only in NET_DRIVER_UP */
+	uint32_t version;                 /* of the session */
+	uint32_t buffer_bytes;            /* bytes of a receive buffer in it */
+	uint32_t features, mtu;           /* in it */
+	uint32_t card_features, card_mtu; /* as net_driver_online() was told */
+	uint32_t flags;                   /* NET_PAGE_*, as published */
+	uint32_t tx, tx_shown;            /* words taken; of them, as the server knows */
 	uint32_t sent, sent_shown;
 	uint32_t posted, posted_shown;
 	uint32_t received, received_shown;

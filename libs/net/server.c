@@ -77,6 +77,8 @@ static void come_up(struct net_server *server) {
 	server->machine = flags & NET_PAGE_MACHINE;
 	server->link = flags & NET_PAGE_LINK;
 	server->features = net_load(&page->features);
+	if (server->version < 2) server->features &= ~NET_RX_HEADERS;
+	server->skip = server->features & NET_RX_HEADERS ? sizeof(struct net_header) : 0;
 	server->mbit = net_load(&page->link_mbit);
 	server->queues = net_load(&page->queues);
 	server->mtu = mtu < MIN_MTU || mtu > UINT16_MAX ? 1500 : mtu;
@@ -86,9 +88,19 @@ static void come_up(struct net_server *server) {
 	server->ops->up(server->context);
 }
 
+/* The newest version that this driver knows as well. */
+static uint32_t common_version(const struct net_server *server, uint32_t driver) {
+	uint32_t speaks = net_load(&server->page->speaks);
+
+	if (speaks != NET_SPEAKS(speaks >> 16, driver)) return NET_OLDEST;
+	return MAX(MIN(speaks >> 16, NET_VERSION), NET_OLDEST);
+}
+
 static void ask(struct net_server *server, uint32_t driver) {
 	uint32_t n = (server->wanted + 1) & 0xffff;
 
+	server->version = common_version(server, driver);
+	net_store(&server->page->version, server->version);
 	server->wanted = driver << 16 | (n ? n : 1);
 	server->driver = driver;
 	server->state = NET_SERVER_ASKED;
@@ -184,7 +196,7 @@ int net_server_post(struct net_server *server, uint64_t address) {
 	struct net_rx_buffer buffer = {.address = address};
 
 	if (server->state != NET_SERVER_UP) return -XEN_ENOTCONN;
-	rt_assert(address % NET_BUFFER == 0, "a buffer lies at a multiple of its size");
+	rt_assert(address % NET_BUFFER_1 == 0, "a buffer lies at a multiple of its size");
 	if (!server->rx_tags.free_count) return -XEN_EAGAIN;
 	buffer.tag = tags_take(&server->rx_tags);
 	server->posts[server->posted++ & (NET_RX_TAGS - 1)] = buffer;
@@ -288,6 +300,10 @@ static void deliver(struct net_server *server) {
 	if (first->flags & NET_RX_CSUM_BLANK &&
 	    (uint32_t)first->csum_start + first->csum_offset + 2 > bytes)
 		bad_entry(server);
+	if (server->version < 2) first->gso = NET_GSO_NONE;
+	if (first->gso &&
+	    (first->gso > NET_GSO_TCP6 || !first->gso_size || !(first->flags & NET_RX_CSUM_BLANK)))
+		bad_entry(server);
 	if (server->entry_bad) first->flags |= NET_RX_BAD;
 	server->entry_count = 0;
 	server->entry_bad = false;
@@ -295,15 +311,51 @@ static void deliver(struct net_server *server) {
 	server->ops->received(server->context, server->entry, count);
 }
 
+/*
+ * The header in a packet's first buffer, as its first entry would have said it. The number of
+ * buffers is only believed so far as a packet may have them.
+ */
+static void read_header(struct net_server *server, struct net_rx *entry) {
+	struct net_header header;
+
+	server->entry_end = 1;
+	entry->csum_start = entry->csum_offset = entry->gso_size = entry->gso = 0;
+	if (entry->flags || entry->length <= server->skip || entry->length > NET_BUFFER) {
+		bad_entry(server);
+		return;
+	}
+	server->ops->header(server->context, entry->tag, &header);
+	entry->length = (uint16_t)(entry->length - server->skip);
+	if (header.buffers && header.buffers <= NET_SERVER_ENTRIES)
+		server->entry_end = header.buffers;
+	else
+		bad_entry(server);
+	if (server->features & NET_RX_CSUM && header.flags & NET_HEADER_BLANK) {
+		entry->flags = NET_RX_CSUM_BLANK;
+		entry->csum_start = header.csum_start;
+		entry->csum_offset = header.csum_offset;
+	} else if (server->features & NET_RX_CSUM && header.flags & NET_HEADER_VALID) {
+		entry->flags = NET_RX_CSUM_OK;
+	}
+	entry->gso_size = header.gso ? header.gso_size : 0;
+	entry->gso = header.gso == NET_HEADER_TCP6 ? NET_GSO_TCP6 : header.gso;
+	if (header.gso > NET_HEADER_TCP4 && header.gso != NET_HEADER_TCP6) bad_entry(server);
+}
+
 /* A packet that has too many entries comes in parts, all of them bad. */
-static void take_entry(struct net_server *server, const struct net_rx *entry) {
+static void take_entry(struct net_server *server, struct net_rx *entry) {
 	bool more = entry->flags & NET_RX_MORE;
 
 	if (tags_back(&server->rx_tags, entry->tag, NET_RX_TAGS)) {
+		if (server->skip) {
+			if (!server->entry_count) read_header(server, entry);
+			more = server->entry_count + 1 < server->entry_end;
+		}
 		server->entry[server->entry_count++] = *entry;
 	} else {
 		server->bad_tags++;
 		server->entry_bad = true;
+		if (server->skip) more = server->entry_count;
 	}
 	if (entry->flags & NET_RX_BAD)
 		server->entry_bad = true;
@@ -377,6 +429,5 @@ void net_server_start(struct net_server *server, void *pages, uint32_t port,
 	server->wanted = net_load(&server->page->wanted);
 	server->filter_wanted = net_load(&server->page->filter_wanted);
 	forget_all(server);
-	net_store(&server->page->version, NET_VERSION);
 	event_handle(port, on_event, server);
 }

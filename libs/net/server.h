@@ -29,9 +29,10 @@
 #include "libs/rt/rt.h"
 #include "proto/net.h"
 
-/* Entries of one packet: of the greatest one in buffers that are full. */
-#define NET_SERVER_ENTRIES ((NET_MAX_PACKET + NET_BUFFER - 1) / NET_BUFFER)
-#define NET_SERVER_BUDGET  128U /* entries taken per wake-up */
+/* Entries of one packet: of the greatest one, with its header, in buffers that are full. */
+#define NET_SERVER_ENTRIES \
+	((NET_MAX_PACKET + sizeof(struct net_header) + NET_BUFFER - 1) / NET_BUFFER)
+#define NET_SERVER_BUDGET 128U /* entries taken per wake-up */
 
 /* All functions get the `context` of net_server_attach(). */
 struct net_server_ops {
@@ -43,9 +44,13 @@ struct net_server_ops {
 	/*
 	 * A packet in `count` buffers, in order; their tags are free again, so the
 	 * function may post. entries[0].flags tells of the whole packet; with NET_RX_BAD
-	 * only the buffers come back. Lengths are 1 to NET_BUFFER (with NET_RX_BAD: any).
+	 * only the buffers come back. Lengths are 1 to NET_BUFFER (with NET_RX_BAD: any). The
+	 * packet begins server->skip bytes behind the first buffer's beginning, and these
+	 * are not counted in its length.
 	 */
 	void (*received)(void *context, const struct net_rx *entries, uint32_t count);
+	/* Reads what lies at the beginning of a buffer that has been used, once. */
+	void (*header)(void *context, uint16_t tag, struct net_header *header);
 	/* The end of a batch: received() will not be called again before the next event. */
 	void (*batch)(void *context);
 	/* After a transmit() that found no room: there may be some now. */
@@ -86,10 +91,13 @@ struct net_server {
 	uint32_t lazy;     /* see net_server_lazy() */
 	uint32_t filter_wanted;
 	uint32_t entry_count; /* of a packet whose end is still to come */
+	uint32_t entry_end;   /* with headers: how many it will have */
 	bool entry_bad;       /* and that is good for nothing */
 	struct net_tags tx_tags, rx_tags;
 	struct net_rx entry[NET_SERVER_ENTRIES];
 	/* of the session: checked copies of what the driver says */
+	uint32_t version;
+	uint32_t skip;     /* bytes of the header before each packet that is received, 0: none */
 	uint32_t features; /* NET_TX_*, NET_RX_CSUM */
 	uint32_t mtu, queues, mbit;
 	bool link, machine; /* machine: addresses are dma_map.machine */

@@ -100,6 +100,7 @@ const struct package_need *package_find(const struct package *package, uint16_t 
 
 uint32_t package_common(const struct package_need *one, const struct package_need *other) {
 	uint32_t newest = MIN(one->newest, other->newest);
+	uint32_t oldest = MAX(one->oldest, other->oldest);
 
-	return newest >= MAX(one->oldest, other->oldest) ? newest : 0;
+	return newest >= oldest ? newest : 0;
 }

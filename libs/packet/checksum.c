@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * See checksum.h. Sums of 32-bit words, of which 2^31 fit into 64 bits; most of the bytes
- * are added 64 bits at a time, around the end. The end is padded with zeros, which do
- * not count.
+ * are added 64 bits at a time, around the end: that is the part of a packet's cost which
+ * grows with its length. The end is padded with zeros, which do not count.
  */
 #include "libs/packet/checksum.h"
 
@@ -13,25 +13,33 @@ static inline uint32_t word(const uint8_t *at) {
 	return value;
 }
 
-/* Two words at once; what is carried out of the upper one belongs into the lower one. */
-static inline uint64_t add_words(uint64_t sum, const uint8_t *at) {
-	unsigned long long value, carry;
+#define BLOCK 64U
 
-	__builtin_memcpy(&value, at, sizeof(value));
-	carry = __builtin_add_overflow(sum, value, &value);
-	return value + carry;
+/*
+ * A block, two words at once: what is carried out of the upper one belongs into the lower one,
+ * of the next two as well as of these. The carry flag is what C has not.
+ */
+static inline uint64_t add_block(uint64_t sum, const uint8_t *at) {
+	__asm__("addq (%1), %0\n\t"
+		"adcq 8(%1), %0\n\t"
+		"adcq 16(%1), %0\n\t"
+		"adcq 24(%1), %0\n\t"
+		"adcq 32(%1), %0\n\t"
+		"adcq 40(%1), %0\n\t"
+		"adcq 48(%1), %0\n\t"
+		"adcq 56(%1), %0\n\t"
+		"adcq $0, %0"
+		: "+&r"(sum)
+		: "r"(at), "m"(*(const uint8_t(*)[BLOCK])at)
+		: "cc");
+	return sum;
 }
 
 uint64_t checksum_add(uint64_t sum, const void *bytes, size_t length) {
 	const uint8_t *at = bytes;
 	uint32_t last = 0;
 
-	for (; length >= 32; length -= 32, at += 32) {
-		sum = add_words(sum, at);
-		sum = add_words(sum, at + 8);
-		sum = add_words(sum, at + 16);
-		sum = add_words(sum, at + 24);
-	}
+	for (; length >= BLOCK; length -= BLOCK, at += BLOCK) sum = add_block(sum, at);
 	sum = (sum & 0xffffffff) + (sum >> 32);
 	for (; length >= 4; length -= 4, at += 4) sum += word(at);
 	for (size_t i = 0; i < length; i++) last |= (uint32_t)at[i] << 8 * i;

@@ -335,7 +335,7 @@ const char *packet_reason(uint32_t reason) {
 		[PACKET_BAD_ARP] = "malformed ARP",
 		[PACKET_BAD_IPV4] = "malformed IPv4 header",
 		[PACKET_BAD_IPV6] = "malformed IPv6 header",
-		[PACKET_EXTENSIONS] = "malformed IPv6 extension headers",
+		[PACKET_EXTENSIONS] = "malformed IPv6 extensions",
 		[PACKET_FRAGMENT] = "impossible fragment",
 		[PACKET_TINY] = "tiny fragment",
 		[PACKET_TRANSPORT] = "malformed transport header",

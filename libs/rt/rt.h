@@ -23,10 +23,19 @@
 #define PAGE_SIZE  4096UL
 
 #define ARRAY_SIZE(a)  (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)      ((a) < (b) ? (a) : (b))
-#define MAX(a, b)      ((a) > (b) ? (a) : (b))
+#define MIN(a, b)      CHOOSE(a, <, b, __COUNTER__)
+#define MAX(a, b)      CHOOSE(a, >, b, __COUNTER__)
 #define ROUND_UP(x, n) (((x) + ((n)-1)) / (n) * (n)) /* n may be narrower than x */
 #define DIV_UP(x, n)   (((x) + ((n)-1)) / (n))
+
+/* Each argument is read once: it may lie in memory that another domain writes. */
+#define CHOOSE(a, op, b, n) CHOOSE_(a, op, b, n)
+#define CHOOSE_(a, op, b, n)                                      \
+	__extension__({                                           \
+		__auto_type first_##n = (a);                      \
+		__auto_type second_##n = (b);                     \
+		first_##n op second_##n ? first_##n : second_##n; \
+	})
 
 #define NORETURN   __attribute__((noreturn))
 #define MUST_CHECK __attribute__((warn_unused_result))

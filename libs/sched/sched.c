@@ -81,22 +81,27 @@ static uint64_t advanced(const struct plan_account *a, uint32_t state, uint64_t 
 	return a->state == state && now > a->since ? time + (now - a->since) : time;
 }
 
+static uint64_t more(uint64_t total, uint64_t before) {
+	return total > before ? total - before : 0;
+}
+
 /*
  * What it did before this policy had it is not held against it: a policy that has been
- * restarted begins with everybody level.
+ * restarted begins with everybody level. Totals that go back are a new incarnation's: v->ran
+ * and v->wanted never do.
  */
 static void take_account(struct sched_vcpu *v, const struct plan_account *a, uint64_t now) {
 	uint64_t ran = advanced(a, RUNSTATE_running, now);
 	uint64_t wanted = ran + advanced(a, RUNSTATE_runnable, now);
 
 	v->account = *a;
-	if (!v->seen || ran < v->ran_before || wanted < v->wanted_before) {
-		v->seen = true;
-		v->ran_before = ran;
-		v->wanted_before = wanted;
+	if (v->seen) {
+		v->ran += more(ran, v->ran_before);
+		v->wanted += more(wanted, v->wanted_before);
 	}
-	v->ran = ran - v->ran_before;
-	v->wanted = wanted - v->wanted_before;
+	v->seen = true;
+	v->ran_before = ran;
+	v->wanted_before = wanted;
 }
 
 static void read_cpu(uint32_t cpu) {
@@ -128,7 +133,7 @@ void sched_begin(uint32_t cpu) {
 }
 
 void sched_frames(const uint64_t *ns, uint32_t count, uint64_t epoch) {
-	next.frame_count = MIN(count, PLAN_MAX_FRAMES);
+	next.frame_count = MIN(count, (uint32_t)PLAN_MAX_FRAMES);
 	next.epoch = epoch;
 	for (uint32_t i = 0; i < next.frame_count; i++)
 		frames[i] = MIN(MAX(ns[i], PLAN_FRAME_MIN), PLAN_FRAME_MAX);
@@ -154,21 +159,26 @@ void sched_add_slice(struct sched_vcpu *v, uint64_t slice, uint64_t frame, uint6
 		sched_add(v, slice, mask, 0);
 }
 
-void sched_commit(uint32_t notify) {
+bool sched_commit(uint32_t notify) {
 	bool unseen = false;
 	int error;
 
-	if (!next.count) return;
+	if (!next.count) return true;
 	next.port = notify ? sched_port : 0;
 	next.flags = notify;
 	error = sched_back_commit(next_cpu, &next);
 	if (error) {
-		log_print("CPU %u: the core refuses a plan of %u vCPUs (%d)",
-			  sched_cpu_number[next_cpu], next.count, error);
-		return;
+		struct plan_report report = {0};
+
+		(void)!sched_back_read(next_cpu, &report, NULL, 0);
+		log_print("CPU %u: the core refuses a plan of %u vCPUs (%d), the refusal number "
+			  "%lu",
+			  sched_cpu_number[next_cpu], next.count, error, report.refused);
+		return false;
 	}
 	plans[next_cpu].count = next.count;
 	memcpy(plans[next_cpu].vcpu, next_vcpu, next.count * sizeof(next_vcpu[0]));
 	for (uint32_t i = 0; i < next.count; i++) unseen |= !sched_vcpus[next_vcpu[i]].seen;
 	if (unseen) read_cpu(next_cpu);
+	return true;
 }

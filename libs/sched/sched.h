@@ -20,7 +20,7 @@
 #define SCHED_MAX     2048U
 #define SCHED_CPUS    64U
 #define SCHED_NOWHERE 0xffffffffU
-#define SCHED_OWN     8
+#define SCHED_OWN     10
 
 struct sched_vcpu {
 	struct control_vcpu given;   /* what the description wants of it */
@@ -80,8 +80,9 @@ void sched_add(struct sched_vcpu *v, uint64_t budget, uint64_t frames, uint32_t 
 /* With a slice in each round; or, if it has a cap, with that part of a frame of this length, once.
  */
 void sched_add_slice(struct sched_vcpu *v, uint64_t slice, uint64_t frame, uint64_t frames);
-/* notify: PLAN_NOTIFY_*. An empty plan leaves the old one. A refusal is logged. */
-void sched_commit(uint32_t notify);
+/* notify: PLAN_NOTIFY_*. An empty plan leaves the old one. False: the core refuses it, which is
+ * logged, and goes on with the old one. */
+bool sched_commit(uint32_t notify);
 
 /* plan() is called at this time at the latest; 0: not for a time. */
 void sched_wake_at(uint64_t time);

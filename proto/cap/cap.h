@@ -277,11 +277,18 @@ struct domain_vcpu {
  * plan leaves that one and moves here.
  *
  * Entries stand in order of precedence: the first that is runnable and has budget
- * left runs. When only spent ones are left, all budgets are whole again: a round.
+ * left runs. When only spent ones are left, all budgets are whole again: a round. One that
+ * yields stands behind all others until they have had their turn, with what it has left.
  *
  * A plan may be cut into frames that follow one another for ever by the clock, each
  * with a length. An entry runs only in the frames that its mask names. One with PLAN_ONCE
  * has its budget once in a frame: a round does not refill it, the next frame does.
+ *
+ * What a vCPU had of its budget in the present round it has had in the next plan that names
+ * it, too, though plans in between left it out, or another CPU's had it: commits refill
+ * nothing, however many there are. Two exceptions: with PLAN_ONCE it begins anew with each
+ * plan, as the frames do; and of a vCPU that was in two other CPUs' plans meanwhile only
+ * the last one's round is remembered.
  */
 #define PLAN_COMMIT     0x31
 #define PLAN_MAX        4096
@@ -291,9 +298,13 @@ struct domain_vcpu {
 #define PLAN_FRAME_MIN  200000ULL       /* ns */
 #define PLAN_FRAME_MAX  100000000000ULL /* ns */
 
+/* The most that a vCPU lets others go on when it wakes (SCHEDOP_block's argument). */
+#define PLAN_PATIENCE_MAX 1000000ULL /* ns */
+
 #define PLAN_NOTIFY_SPENT 1U /* a round ended: the budgets are refilled */
 #define PLAN_NOTIFY_WAKE  2U /* a vCPU of the plan woke up */
 #define PLAN_NOTIFY_IDLE  4U /* nothing to run */
+#define PLAN_NOTIFY_ALL   7U
 
 #define PLAN_ONCE 1U
 
@@ -317,8 +328,8 @@ struct plan_commit {
 };
 
 /*
- * PLAN_GUARD(slot, domain slot, vcpu, budget) [PLAN, GUARD]: this vCPU stands before the first
- * entry of every plan of this CPU that is committed from now on, in all frames,
+ * PLAN_GUARD(slot, domain slot, vcpu) [PLAN, GUARD]: this vCPU stands before the first entry
+ * of every plan of this CPU that is committed from now on, with 10 ms, in all frames,
  * whoever commits it. So who gave the policy its right can take it back.
  */
 #define PLAN_GUARD 0x33
@@ -334,6 +345,7 @@ struct plan_report {
 	uint64_t now; /* system time: all times here are ns */
 	uint64_t idle;
 	uint64_t switches, rounds, commits;
+	uint64_t refused; /* commits that were none */
 };
 
 struct plan_account {
@@ -453,7 +465,11 @@ struct dma_info {
  * the caller's, or not to be written.
  */
 #define TRACE_BUFFER 0x81
-/* TRACE_SET(slot, points): bit n: point n is recorded. 0: nothing is. */
+/*
+ * TRACE_SET(slot, points, unseen): bit n: point n is recorded. 0: nothing is. unseen: the domids of
+ * up to two domains, << 16 the second, whose doings are not recorded: those who carry the
+ * records away, each piece of which would make more. 0: nobody.
+ */
 #define TRACE_SET    0x82
 
 /* VIRQs of Tessera, in the range that the Xen ABI leaves to the architecture. */

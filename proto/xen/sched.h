@@ -9,7 +9,12 @@
 #include <stdint.h>
 
 #define SCHEDOP_yield           0 /* no argument */
-#define SCHEDOP_block           1 /* no argument; opens the upcall mask and waits for an event */
+/*
+ * Opens the upcall mask and waits for an event. Argument: for how many ns after it who runs on this
+ * CPU may go on, if it does not give way before; at most PLAN_PATIENCE_MAX (proto/cap/cap.h),
+ * 0: not at all. Xen's interface has no argument here, and stock guests pass 0.
+ */
+#define SCHEDOP_block           1
 #define SCHEDOP_shutdown        2 /* struct sched_shutdown */
 #define SCHEDOP_poll            3 /* struct sched_poll */
 #define SCHEDOP_remote_shutdown 4 /* struct sched_remote_shutdown */

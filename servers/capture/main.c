@@ -38,7 +38,7 @@ struct record {
 };
 
 static const struct native_connection *watch, *serial;
-static struct netctl_page *page;
+static struct ctl_page *page;
 static struct ring tap, line;
 static struct record *record;
 static struct event_timer retry;
@@ -126,14 +126,13 @@ static void attach(struct serial_page *at) {
 	uint32_t distance = at->tx.prod - page->tap.cons;
 
 	record = (struct record *)(void *)at->state;
-	if (record->magic == MAGIC &&
-	    page->tap.prod - (at->tx.prod - record->distance) <= NETCTL_TAP)
+	if (record->magic == MAGIC && page->tap.prod - (at->tx.prod - record->distance) <= CTL_TAP)
 		page->tap.cons = at->tx.prod - record->distance;
 	else
 		*record = (struct record){.distance = distance};
 	__atomic_store_n(&record->magic, MAGIC, __ATOMIC_RELEASE);
-	ring_attach_consumer(&tap, &page->tap, (uint8_t *)page + PAGE_SIZE + NETCTL_PAYLOAD,
-			     NETCTL_TAP, 1);
+	ring_attach_consumer(&tap, &page->tap, (uint8_t *)page + PAGE_SIZE + CTL_PAYLOAD, CTL_TAP,
+			     1);
 	ring_attach_producer(&line, &at->tx, at->tx_data, SERIAL_TX_SIZE, 1);
 }
 

@@ -19,10 +19,14 @@ uint32_t guest_ring_pending(struct source *source) {
 	return 0;
 }
 
-void guest_ring_peek(const struct source *source, char *to, uint32_t count) {
+void guest_ring_peek_at(const struct source *source, uint32_t skip, char *to, uint32_t count) {
 	for (uint32_t i = 0; i < count; i++)
 		to[i] = *(const volatile char *)&source->ring
-				 ->out[(source->out_cons + i) & (XENCONS_OUT_SIZE - 1)];
+				 ->out[(source->out_cons + skip + i) & (XENCONS_OUT_SIZE - 1)];
+}
+
+void guest_ring_peek(const struct source *source, char *to, uint32_t count) {
+	guest_ring_peek_at(source, 0, to, count);
 }
 
 void guest_ring_set_out_cons(struct source *source, uint32_t cons) {

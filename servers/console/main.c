@@ -16,11 +16,14 @@
 #include "libs/rt/package.h"
 #include "libs/rt/time.h"
 #include "mux.h"
+#include "proto/consctl.h"
 #include "proto/system.h"
 #include "proto/xen/xen.h"
+#include "tap.h"
 
 PACKAGE_SERVER(SYSTEM_CONN_CONSOLE, 1, 1);
 PACKAGE_CLIENT(SYSTEM_CONN_SERIAL, 1, 1);
+PACKAGE_SERVER(SYSTEM_CONN_CONSCTL, CONSCTL_VERSION, CONSCTL_VERSION);
 PACKAGE_MAY_BE_CLIENT(SYSTEM_CONN_CONTROL, 1, 1);
 
 #define DEFAULT_KEY 1
@@ -37,6 +40,7 @@ static void pump(void *context) {
 
 	(void)context;
 	if (!started) return;
+	tap_follow();
 	more = mux_input(&mux);
 	if (!manage_text_idle()) manage_text_go_on();
 	more |= mux_output(&mux, time_now());
@@ -157,6 +161,7 @@ void native_main(void) {
 	manage_text_open(answer, answer_room);
 	mux_start(&mux);
 	started = true;
+	tap_open(&mux, pump);
 	event_handle(serial->port, pump_and_scan, NULL);
 	pump(NULL);
 	event_loop();

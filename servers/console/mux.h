@@ -93,6 +93,7 @@ struct mux {
 	int64_t (*read_log)(void *to, size_t size, uint64_t *position);
 	void (*sink)(const struct source *source, const char *line, uint32_t length);
 	bool (*send_command)(const char *line);
+	void (*follow)(uint32_t n);
 };
 
 /* Before any guest is attached; the page holds what a predecessor left, or zeroes. */
@@ -120,6 +121,8 @@ void mux_focus(struct mux *mux, uint8_t focus);
 /* Bytes that wait in its out ring. */
 uint32_t guest_ring_pending(struct source *source);
 void guest_ring_peek(const struct source *source, char *to, uint32_t count);
+/* `skip` bytes further on; skip + count are pending. */
+void guest_ring_peek_at(const struct source *source, uint32_t skip, char *to, uint32_t count);
 void guest_ring_set_out_cons(struct source *source, uint32_t cons);
 /* Free bytes of its in ring. */
 uint32_t guest_ring_room(struct source *source);

@@ -60,10 +60,18 @@ static uint32_t log_pending(struct mux *mux) {
 	return mux->log_length - mux->log_taken;
 }
 
+/* Others see it before it may be taken. */
+static uint32_t guest_pending(struct mux *mux, unsigned n) {
+	uint32_t count = guest_ring_pending(&mux->source[n]);
+
+	if (mux->follow) mux->follow(n);
+	return count;
+}
+
 static uint32_t pending(struct mux *mux, unsigned n) {
 	if (n == MUX_LOG) return log_pending(mux);
 	if (n == MUX_OWN) return mux->own_length - mux->own_taken;
-	return mux->source[n].ring ? guest_ring_pending(&mux->source[n]) : 0;
+	return mux->source[n].ring ? guest_pending(mux, n) : 0;
 }
 
 static void peek(const struct mux *mux, unsigned n, char *to, uint32_t count) {

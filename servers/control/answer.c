@@ -4,22 +4,46 @@
 
 #include "proto/cap/cap.h"
 #include "libs/manage/text.h"
+#include "proto/trace.h"
 
 static void write_text(struct json_writer *w, const char *key, const char *value) {
 	if (value[0]) json_string(w, key, value);
 }
 
-void answer_error(struct line *line, const char *code, const char *format, ...) {
+static const struct {
+	const char *code, *advice;
+} advices[] = {
+	{"denied", "another control domain, or rights for this one in the description"},
+	{"unknown", "ps, devices, net, blk and consoles, which list what there is"},
+	{"state", "ps, which tells how it stands"},
+	{"no-memory", "ps, which tells who has how much"},
+	{"limit", "what the description allows"},
+	{"bad-package", "inspect, which tells what is in a package"},
+	{"mismatch", "inspect, which tells what a package needs"},
+	{"busy", "again in a moment"},
+	{"failed", "why, which tells the story"},
+};
+
+static struct json_writer *begin_error(struct line *line, const char *code) {
 	struct json_writer *w = line_begin(line, true);
+
+	json_bool(w, "ok", false);
+	json_open(w, "error", '{');
+	json_string(w, "code", code);
+	write_text(w, "domain", request_domain(line));
+	for (uint32_t i = 0; i < ARRAY_SIZE(advices); i++)
+		if (!strcmp(advices[i].code, code)) json_string(w, "try", advices[i].advice);
+	return w;
+}
+
+void answer_error(struct line *line, const char *code, const char *format, ...) {
+	struct json_writer *w = begin_error(line, code);
 	char text[256];
 	va_list arguments;
 
 	va_start(arguments, format);
 	rt_vformat(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	json_bool(w, "ok", false);
-	json_open(w, "error", '{');
-	json_string(w, "code", code);
 	json_string(w, "message", text);
 	json_close(w, '}');
 	line_end(line);
@@ -27,17 +51,17 @@ void answer_error(struct line *line, const char *code, const char *format, ...) 
 }
 
 void answer_plain(struct line *line, const struct manage_answer *answer) {
-	struct json_writer *w = line_begin(line, true);
+	struct json_writer *w;
 
-	json_bool(w, "ok", !answer->status);
 	if (answer->status) {
-		json_open(w, "error", '{');
-		json_string(w, "code", manage_status_word(answer->status));
+		w = begin_error(line, manage_status_word(answer->status));
 		json_chars(w, "message", answer->text[0] ? answer->text : "root refuses it", 512);
 		if (answer->line) json_unsigned(w, "line", answer->line);
 		json_close(w, '}');
-	} else if (answer->text[0]) {
-		json_chars(w, "message", answer->text, 512);
+	} else {
+		w = line_begin(line, true);
+		json_bool(w, "ok", true);
+		if (answer->text[0]) json_chars(w, "message", answer->text, 512);
 	}
 	line_end_kept(line);
 	line_done(line);
@@ -130,6 +154,26 @@ void answer_domain(struct line *line, const struct manage_domain *d) {
 	line_end(line);
 }
 
+void answer_device(struct line *line, const struct manage_device *d) {
+	struct json_writer *w = line_begin(line, true);
+
+	json_open(w, "item", '{');
+	json_chars(w, "name", d->name, MANAGE_NAME);
+	json_chars(w, "guest", d->guest, MANAGE_NAME);
+	json_string(w, "kind", d->kind == MANAGE_DEVICE_DISK ? "disk" : "vif");
+	json_chars(w, "server", d->server, MANAGE_NAME);
+	json_string(w, "state",
+		    d->refused    ? "refused"
+		    : !d->settled ? d->wanted ? "coming" : "leaving"
+		    : d->wanted   ? "plugged"
+				  : "unplugged");
+	json_unsigned(w, "changes", d->changes);
+	json_unsigned(w, "forced", d->forced);
+	json_unsigned(w, "line", d->line);
+	json_close(w, '}');
+	line_end(line);
+}
+
 void answer_why(struct line *line, const struct manage_answer *answer) {
 	const struct manage_story *story = answer->payload;
 	struct json_writer *w;
@@ -181,54 +225,6 @@ static void write_registers(struct json_writer *w, const struct manage_death *d)
 	json_close(w, '}');
 }
 
-void answer_postmortem(struct line *line, const struct manage_answer *answer) {
-	const struct manage_death *death = answer->payload;
-	struct json_writer *w;
-
-	if (!good(line, answer, sizeof(*death))) return;
-	w = begin_ok(line);
-	json_unsigned(w, "at_ns", death->at_ns);
-	json_unsigned(w, "incarnation", death->incarnation);
-	json_chars(w, "text", death->text, sizeof(death->text));
-	json_unsigned(w, "vector", death->vector);
-	json_unsigned(w, "error_code", death->error_code);
-	write_registers(w, death);
-	json_base64(w, "stack", death + 1,
-		    MIN(death->stack_size, answer->length - (uint32_t)sizeof(*death)));
-	json_hex(w, "build_id", death->build_id, sizeof(death->build_id));
-	finish(line);
-}
-
-void answer_event(struct line *line, const struct manage_event *event) {
-	struct json_writer *w = line_begin(line, false);
-
-	json_string(w, "event", "state");
-	json_chars(w, "name", event->name, MANAGE_NAME);
-	json_string(w, "from", manage_state_word(event->from));
-	json_string(w, "to", manage_state_word(event->to));
-	json_unsigned(w, "at_ns", event->at_ns);
-	json_unsigned(w, "incarnation", event->incarnation);
-	json_unsigned(w, "failures", event->stories);
-	/* A line that does not take it is told later how many it has missed. */
-	if (!line_end(line)) line->events_lost++;
-}
-
-void answer_lost(struct line *line, uint32_t count) {
-	struct json_writer *w = line_begin(line, false);
-
-	json_string(w, "event", "lost");
-	json_unsigned(w, "count", count);
-	line_end(line);
-}
-
-void answer_greeting(struct line *line) {
-	struct json_writer *w = line_begin(line, false);
-
-	json_string(w, "event", "hello");
-	json_unsigned(w, "session", journal_session());
-	line_end(line);
-}
-
 static const char *const type_words[CAP_TYPES] = {
 	[CAP_NONE] = "none",   [CAP_MEMORY] = "memory", [CAP_DOMAIN] = "domain",
 	[CAP_CPU] = "cpu",     [CAP_IRQ] = "irq",       [CAP_IOPORTS] = "ports",
@@ -249,11 +245,9 @@ static const char *const right_words[CAP_TYPES][6] = {
 	[CAP_CONSOLE] = {"read", "write"},
 };
 
-void answer_cap(struct line *line, const struct manage_cap *cap) {
-	struct json_writer *w = line_begin(line, true);
+static void write_cap(struct json_writer *w, const struct manage_cap *cap) {
 	uint32_t type = cap->type < CAP_TYPES ? cap->type : CAP_NONE;
 
-	json_open(w, "item", '{');
 	json_unsigned(w, "slot", cap->slot);
 	json_string(w, "type", type_words[type]);
 	json_open(w, "rights", '[');
@@ -265,6 +259,103 @@ void answer_cap(struct line *line, const struct manage_cap *cap) {
 	json_unsigned(w, "first", cap->first);
 	json_unsigned(w, "count", cap->count);
 	json_chars(w, "what", cap->what, sizeof(cap->what));
+}
+
+static const void *part(const struct manage_answer *answer, uint32_t at, uint32_t *count,
+			uint32_t size) {
+	uint32_t left = answer->length > at ? answer->length - at : 0;
+
+	*count = MIN(*count, left / size);
+	return (const uint8_t *)answer->payload + at;
+}
+
+void answer_postmortem(struct line *line, const struct manage_answer *answer) {
+	const struct manage_death *death = answer->payload;
+	uint32_t at = sizeof(*death), stack, caps, records;
+	const struct manage_cap *cap;
+	struct json_writer *w;
+
+	if (!good(line, answer, sizeof(*death))) return;
+	w = begin_ok(line);
+	json_unsigned(w, "at_ns", death->at_ns);
+	json_unsigned(w, "incarnation", death->incarnation);
+	json_chars(w, "text", death->text, sizeof(death->text));
+	json_unsigned(w, "vector", death->vector);
+	json_unsigned(w, "error_code", death->error_code);
+	write_registers(w, death);
+	stack = death->stack_size;
+	caps = death->caps;
+	records = death->records;
+	json_base64(w, "stack", part(answer, at, &stack, 1), stack);
+	at += stack;
+	cap = part(answer, at, &caps, sizeof(*cap));
+	json_open(w, "caps", '[');
+	for (uint32_t i = 0; i < caps; i++) {
+		json_open(w, NULL, '{');
+		write_cap(w, &cap[i]);
+		json_close(w, '}');
+	}
+	json_close(w, ']');
+	at += caps * (uint32_t)sizeof(*cap);
+	json_base64(w, "records", part(answer, at, &records, sizeof(struct trace_record)),
+		    records * (uint32_t)sizeof(struct trace_record));
+	json_hex(w, "build_id", death->build_id, sizeof(death->build_id));
+	finish(line);
+}
+
+void answer_trace(struct line *line, const struct manage_answer *answer) {
+	const struct trace_piece *piece = answer->payload;
+	struct json_writer *w;
+
+	if (answer->op == MANAGE_TRACE_SET) {
+		answer_plain(line, answer);
+		return;
+	}
+	if (!good(line, answer, sizeof(*piece))) return;
+	w = begin_ok(line);
+	json_unsigned(w, "first", piece->first);
+	json_unsigned(w, "next", piece->first + piece->records);
+	json_unsigned(w, "lost", piece->lost);
+	json_base64(w, "records", piece + 1, answer->length - (uint32_t)sizeof(*piece));
+	finish(line);
+}
+
+void answer_event(struct line *line, const struct manage_event *event) {
+	struct json_writer *w = line_begin(line, false);
+
+	json_string(w, "event", "state");
+	json_chars(w, "name", event->name, MANAGE_NAME);
+	json_string(w, "from", manage_state_word(event->from));
+	json_string(w, "to", manage_state_word(event->to));
+	json_unsigned(w, "at_ns", event->at_ns);
+	json_unsigned(w, "incarnation", event->incarnation);
+	json_unsigned(w, "failures", event->stories);
+	/* A line that does not take it is told later how many it has missed. */
+	if (!line_end(line)) line->events_lost++;
+}
+
+void answer_lost(struct line *line, const char *of, uint64_t count) {
+	struct json_writer *w = line_begin(line, false);
+
+	json_string(w, "event", "lost");
+	json_string(w, "of", of);
+	json_unsigned(w, "count", count);
+	line_end(line);
+}
+
+void answer_greeting(struct line *line) {
+	struct json_writer *w = line_begin(line, false);
+
+	json_string(w, "event", "hello");
+	json_unsigned(w, "session", journal_session());
+	line_end(line);
+}
+
+void answer_cap(struct line *line, const struct manage_cap *cap) {
+	struct json_writer *w = line_begin(line, true);
+
+	json_open(w, "item", '{');
+	write_cap(w, cap);
 	json_close(w, '}');
 	line_end(line);
 }

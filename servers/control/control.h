@@ -7,11 +7,15 @@
  *     line.c     a serial line: bytes in and out, frames, the requests' ids
  *     journal.c  what a successor must know, so that nothing is done twice
  *     request.c  from JSON to a request: which verb, which keys
+ *     steer.c    requests to other servers, steered.c: which there are, service.c: their pages
+ *     stream.c   consoles and taps that come from them
+ *     logs.c     the core's log
  *     answer.c   from root's answers to JSON
  *     main.c     events and start
  *
  * A line has one request at a time; what comes behind it stays in the line's ring until
- * it is answered. Lists are written item by item as the line takes them.
+ * it is answered. Lists are copied, then written item by item as the line takes them: one that
+ * is not read holds up nobody else.
  */
 #ifndef SERVERS_CONTROL_CONTROL_H
 #define SERVERS_CONTROL_CONTROL_H
@@ -21,6 +25,7 @@
 #include "libs/manage/manage.h"
 #include "libs/ring/ring.h"
 #include "libs/rt/rt.h"
+#include "proto/ctl.h"
 #include "proto/serial.h"
 
 #define LINES       2U
@@ -28,6 +33,10 @@
 #define MOST_UPLOAD 32768U                                /* bytes of a piece, out of base64 */
 #define OUT_SIZE    (FRAME_PAYLOAD + FRAME_EXTRA + 8192U) /* what waits for a line */
 #define KEPT_ANSWER 2048U
+
+_Static_assert(CTL_PAYLOAD == MANAGE_PAYLOAD, "a line keeps an answer of root's or of a server's");
+
+struct steer_verb;
 
 struct line {
 	const struct native_connection *connection; /* NULL: there is no such line */
@@ -38,11 +47,15 @@ struct line {
 	uint8_t out[OUT_SIZE];
 	uint32_t out_length, out_sent;
 
-	bool has_request; /* one is under way, or waits for root */
-	bool waits;       /* for another line's request to root */
-	bool events;      /* it wants to be told */
+	bool has_request;               /* one is under way, or waits for root */
+	bool waits;                     /* for another line's request to root */
+	const struct steer_verb *steer; /* it is a server's; NULL: root's */
+	bool events;                    /* it wants to be told */
 	uint32_t events_lost;
 	int64_t id;
+
+	uint8_t answer[CTL_PAYLOAD]
+		__attribute__((aligned(8))); /* a copy: a list that is written */
 
 	int64_t kept_id; /* of the answer that is kept: a change's, which is not to be done twice */
 	char kept[KEPT_ANSWER];
@@ -58,6 +71,10 @@ void line_open(uint32_t number, const struct native_connection *connection);
 void line_work(struct line *line);
 /* Room for one message of any size. */
 bool line_has_room(const struct line *line);
+/* Bytes that can be queued. */
+uint32_t line_room(const struct line *line);
+/* Moves what is queued into the line's ring. */
+void line_push(struct line *line);
 /* A message: line_begin, members by the writer, line_end. False: it did not fit, is lost. */
 struct json_writer *line_begin(const struct line *line, bool with_id);
 bool line_end(struct line *line);
@@ -82,6 +99,17 @@ void request_begin(struct line *line);
 /* Goes on: root is free, or the line has room. */
 void request_continue(struct line *line);
 
+/* The domain that the request is about; "": none. */
+const char *request_domain(const struct line *line);
+/* Keys of the request that is being read. False: it is answered with an error. */
+const struct json_token *request_key(const char *key);
+bool request_string(struct line *line, const char *key, char to[MANAGE_NAME]);
+bool request_number(struct line *line, const char *key, uint64_t *to);
+
+/* --- logs.c --- */
+
+void logs_answer(struct line *line);
+
 /* --- answer.c --- */
 
 void answer_error(struct line *line, const char *code, const char *format, ...) PRINTF(3);
@@ -90,11 +118,14 @@ void answer_plain(struct line *line, const struct manage_answer *answer);
 void answer_hello(struct line *line, const struct manage_answer *answer);
 void answer_system(struct line *line, const struct manage_answer *answer);
 void answer_domain(struct line *line, const struct manage_domain *domain);
+void answer_device(struct line *line, const struct manage_device *device);
 void answer_why(struct line *line, const struct manage_answer *answer);
 void answer_postmortem(struct line *line, const struct manage_answer *answer);
+void answer_trace(struct line *line, const struct manage_answer *answer);
 void answer_cap(struct line *line, const struct manage_cap *cap);
 void answer_event(struct line *line, const struct manage_event *event);
-void answer_lost(struct line *line, uint32_t count);
+/* of: what it is that was lost: "events", "console", "tap". */
+void answer_lost(struct line *line, const char *of, uint64_t count);
 void answer_greeting(struct line *line);
 
 #endif

@@ -30,8 +30,12 @@ void line_open(uint32_t number, const struct native_connection *connection) {
 	frame_reader_init(&line->reader, line->payload, FRAME_PAYLOAD);
 }
 
+uint32_t line_room(const struct line *line) {
+	return OUT_SIZE - (line->out_length - line->out_sent);
+}
+
 bool line_has_room(const struct line *line) {
-	return OUT_SIZE - (line->out_length - line->out_sent) >= FRAME_PAYLOAD + FRAME_EXTRA;
+	return line_room(line) >= FRAME_PAYLOAD + FRAME_EXTRA;
 }
 
 struct json_writer *line_begin(const struct line *line, bool with_id) {
@@ -101,18 +105,24 @@ static bool read_in(struct line *line) {
 	return true;
 }
 
-void line_work(struct line *line) {
-	bool notify, more = true;
+void line_push(struct line *line) {
+	bool notify;
 
-	if (!line->connection) return;
-	if (line->has_request) request_continue(line);
-	for (uint32_t i = 0; i < STEPS && more && !line->has_request; i++)
-		more = line_has_room(line) && read_in(line);
 	send_out(line);
 	if (line->tx.broken || line->rx.broken)
 		rt_panic("the ring indices of its line's driver are impossible");
 	notify = ring_release(&line->rx);
 	notify |= ring_publish(&line->tx);
 	if (notify) event_send(line->connection->port);
+}
+
+void line_work(struct line *line) {
+	bool more = true;
+
+	if (!line->connection) return;
+	if (line->has_request) request_continue(line);
+	for (uint32_t i = 0; i < STEPS && more && !line->has_request; i++)
+		more = line_has_room(line) && read_in(line);
+	line_push(line);
 	if (more && !line->has_request && line_has_room(line)) event_again(line->connection->port);
 }

@@ -4,15 +4,25 @@
 #include "libs/control/control.h"
 #include "libs/event/event.h"
 #include "libs/rt/package.h"
+#include "proto/blkctl.h"
+#include "proto/consctl.h"
+#include "proto/netctl.h"
 #include "proto/system.h"
+#include "stream.h"
 
 PACKAGE_CLIENT(SYSTEM_CONN_CONTROL, MANAGE_VERSION, MANAGE_VERSION);
 PACKAGE_CLIENT(SYSTEM_CONN_SERIAL, 1, 1);
+PACKAGE_MAY_BE_CLIENT(SYSTEM_CONN_NETCTL, NETCTL_VERSION, NETCTL_VERSION);
+PACKAGE_MAY_BE_CLIENT(SYSTEM_CONN_BLKCTL, BLKCTL_VERSION, BLKCTL_VERSION);
+PACKAGE_MAY_BE_CLIENT(SYSTEM_CONN_CONSCTL, CONSCTL_VERSION, CONSCTL_VERSION);
 PACKAGE_MAY_HAVE_LIFEBOAT(1, 1);
 
 static uint32_t lost_before; /* events, as root counts them */
 
-static void on_line(void *context) { line_work(context); }
+static void on_line(void *context) {
+	line_work(context);
+	stream_work();
+}
 
 static void tell(const struct manage_event *event) {
 	for (uint32_t i = 0; i < LINES; i++) {
@@ -20,7 +30,7 @@ static void tell(const struct manage_event *event) {
 
 		if (!line->connection || !line->events) continue;
 		if (line->events_lost && line_has_room(line)) {
-			answer_lost(line, line->events_lost);
+			answer_lost(line, "events", line->events_lost);
 			line->events_lost = 0;
 		}
 		/* A line that does not take it is told later how many it has missed. */
@@ -60,5 +70,6 @@ void native_main(void) {
 		event_again(c->port);
 	}
 	if (!count) rt_panic("it has no serial line");
+	stream_open();
 	event_loop();
 }

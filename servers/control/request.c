@@ -7,6 +7,8 @@
 #include "control.h"
 #include "libs/event/event.h"
 #include "libs/manage/text.h"
+#include "proto/trace.h"
+#include "steer.h"
 
 struct ask {
 	const struct verb *verb;
@@ -27,20 +29,22 @@ struct verb {
 static struct json json;
 static struct json_token tokens[MOST_TOKENS];
 static struct ask asks[LINES];
-static struct line *asking; /* whose request root has, or whose list is being written */
+static struct line *asking; /* whose request root has */
 
-static struct {
-	struct manage_answer answer;
-	uint32_t said, matched;
+/* A list that root has answered with; it is in line->answer. */
+static struct list {
+	uint32_t length, more, said; /* bytes; first index of what comes behind */
 	bool on;
-} list;
+} lists[LINES];
 
-static const struct json_token *get(const char *key) { return json_get(&json, tokens, key); }
+const char *request_domain(const struct line *line) { return asks[line->number].name; }
+
+const struct json_token *request_key(const char *key) { return json_get(&json, tokens, key); }
 
 /* --- keys --- */
 
-static bool read_string(struct line *line, const char *key, char to[MANAGE_NAME]) {
-	const struct json_token *token = get(key);
+bool request_string(struct line *line, const char *key, char to[MANAGE_NAME]) {
+	const struct json_token *token = request_key(key);
 
 	if (token->type != JSON_STRING) {
 		answer_error(line, "invalid", "%s: expected a string", key);
@@ -51,8 +55,8 @@ static bool read_string(struct line *line, const char *key, char to[MANAGE_NAME]
 	return false;
 }
 
-static bool read_number(struct line *line, const char *key, uint64_t *to) {
-	const struct json_token *token = get(key);
+bool request_number(struct line *line, const char *key, uint64_t *to) {
+	const struct json_token *token = request_key(key);
 
 	if (token->type == JSON_NUMBER && token->number >= 0) {
 		*to = (uint64_t)token->number;
@@ -63,44 +67,42 @@ static bool read_number(struct line *line, const char *key, uint64_t *to) {
 }
 
 static bool read_name(struct line *line, struct ask *ask) {
-	ask->request.name = ask->name;
-	return read_string(line, "name", ask->name);
+	return request_string(line, "name", ask->name);
 }
 
 static bool read_filter(struct line *line, struct ask *ask) {
-	return get("name")->type == JSON_NONE || read_string(line, "name", ask->name);
+	return request_key("name")->type == JSON_NONE || read_name(line, ask);
 }
 
 static bool read_set(struct line *line, struct ask *ask) {
 	static const char *const words[] = {
-		[MANAGE_SET_MEMORY] = "memory",
-		[MANAGE_SET_WEIGHT] = "weight",
-		[MANAGE_SET_CAP] = "cap",
-		[MANAGE_SET_HEARTBEAT] = "heartbeat",
+		[MANAGE_SET_MEMORY] = "memory", [MANAGE_SET_WEIGHT] = "weight",
+		[MANAGE_SET_CAP] = "cap",       [MANAGE_SET_HEARTBEAT] = "heartbeat",
+		[MANAGE_SET_VCPUS] = "vcpus",
 	};
 	char key[MANAGE_NAME];
 
-	if (!read_name(line, ask) || !read_string(line, "key", key) ||
-	    !read_number(line, "value", &ask->request.number))
+	if (!read_name(line, ask) || !request_string(line, "key", key) ||
+	    !request_number(line, "value", &ask->request.number))
 		return false;
 	for (uint32_t i = 1; i < ARRAY_SIZE(words); i++)
 		if (!strcmp(words[i], key)) ask->request.argument = i;
 	if (ask->request.argument) return true;
-	answer_error(line, "invalid", "key: expected memory, weight, cap or heartbeat");
+	answer_error(line, "invalid", "key: expected memory, weight, cap, heartbeat or vcpus");
 	return false;
 }
 
 static bool read_device(struct line *line, struct ask *ask) {
 	ask->request.value = ask->value;
-	return read_name(line, ask) && read_string(line, "device", ask->value);
+	return read_name(line, ask) && request_string(line, "device", ask->value);
 }
 
 static bool read_upload(struct line *line, struct ask *ask) {
-	const struct json_token *data = get("data");
+	const struct json_token *data = request_key("data");
 	uint64_t offset;
 
-	if (data->type == JSON_NONE) return read_number(line, "size", &ask->request.number);
-	if (!read_number(line, "offset", &offset)) return false;
+	if (data->type == JSON_NONE) return request_number(line, "size", &ask->request.number);
+	if (!request_number(line, "offset", &offset)) return false;
 	/* In place: what is read is never behind what is written. */
 	if (data->type != JSON_STRING || offset > UINT32_MAX ||
 	    !json_from_base64(data->text, data->length, line->payload, MOST_UPLOAD,
@@ -116,33 +118,124 @@ static bool read_upload(struct line *line, struct ask *ask) {
 }
 
 static bool read_upgrade(struct line *line, struct ask *ask) {
-	if (get("check")->number) ask->request.argument = MANAGE_UPGRADE_F_CHECK;
+	if (request_key("check")->number) ask->request.argument = MANAGE_UPGRADE_F_CHECK;
 	return read_name(line, ask);
 }
 
 static bool read_program(struct line *line, struct ask *ask) {
 	ask->request.value = ask->value;
-	return read_name(line, ask) && read_string(line, "program", ask->value);
+	return read_name(line, ask) && request_string(line, "program", ask->value);
+}
+
+/* As the tools have them from the header's own names. */
+static const char *const points[] = {
+	[TRACE_SWITCH] = "switch",
+	[TRACE_IDLE] = "idle",
+	[TRACE_HYPERCALL] = "hypercall",
+	[TRACE_HYPERCALL_END] = "hypercall-end",
+	[TRACE_EVENT] = "event",
+	[TRACE_UPCALL] = "upcall",
+	[TRACE_PAGE_FAULT] = "page-fault",
+	[TRACE_IRQ] = "irq",
+	[TRACE_GRANT_MAP] = "grant-map",
+	[TRACE_GRANT_COPY] = "grant-copy",
+	[TRACE_INVOKE] = "invoke",
+	[TRACE_PLAN_COMMIT] = "plan-commit",
+	[TRACE_PLAN_NOTIFY] = "plan-notify",
+	[TRACE_STATE] = "state",
+};
+
+_Static_assert(ARRAY_SIZE(points) == TRACE_POINTS, "a word for each point");
+
+/* TRACE_POINTS: there is none of this name. */
+static uint32_t find_point(const char *word) {
+	uint32_t bit = 0;
+
+	while (bit < TRACE_POINTS && (!points[bit] || strcmp(points[bit], word) != 0)) bit++;
+	return bit;
+}
+
+static bool read_points(struct line *line, struct ask *ask) {
+	const struct json_token *list = request_key("points"), *word;
+	uint32_t bit;
+
+	ask->request.op = MANAGE_TRACE_SET;
+	for (uint32_t n = 0; n < list->count; n++) {
+		word = json_element(&json, list, n);
+		bit = word->type == JSON_STRING ? find_point(word->text) : TRACE_POINTS;
+		if (bit == TRACE_POINTS) {
+			answer_error(line, "invalid", "points: \"%.40s\" is none",
+				     word->type == JSON_STRING ? word->text : "");
+			return false;
+		}
+		ask->request.number |= 1ULL << bit;
+	}
+	return true;
+}
+
+static bool read_trace(struct line *line, struct ask *ask) {
+	uint64_t cpu;
+
+	if (request_key("points")->type == JSON_ARRAY) return read_points(line, ask);
+	if (!request_number(line, "cpu", &cpu) ||
+	    !request_number(line, "from", &ask->request.number))
+		return false;
+	ask->request.argument = (uint32_t)MIN(cpu, UINT32_MAX);
+	return true;
 }
 
 /* --- lists --- */
 
-static void finish(struct line *line) {
+/* Root is free for others. */
+static void finish(void) {
 	asking = NULL;
-	list.on = false;
 	for (uint32_t i = 0; i < LINES; i++)
 		if (lines[i].waits) event_again(lines[i].connection->port);
-	(void)line;
 }
 
-static void on_answer(const struct manage_answer *answer);
+static void send(struct line *line);
 
-static void list_end(struct line *line) {
+static bool is_asked_for(const struct ask *ask, const char *name) {
+	return !ask->name[0] || !strcmp(ask->name, name);
+}
+
+static uint32_t item_size(uint32_t op) {
+	switch (op) {
+	case MANAGE_CAPS: return sizeof(struct manage_cap);
+	case MANAGE_DEVICES: return sizeof(struct manage_device);
+	default: return sizeof(struct manage_domain);
+	}
+}
+
+/* If it is what was asked for. */
+static void list_item(struct line *line, const void *item) {
 	const struct ask *ask = &asks[line->number];
+	const struct manage_domain *domain = item;
+	const struct manage_device *device = item;
 
-	finish(line);
-	if (ask->verb->op == MANAGE_LIST && ask->name[0] && !list.matched) {
-		answer_error(line, "unknown", "there is no domain \"%s\"", ask->name);
+	if (ask->verb->op == MANAGE_CAPS)
+		answer_cap(line, item);
+	else if (ask->verb->op == MANAGE_DEVICES && is_asked_for(ask, device->guest))
+		answer_device(line, device);
+	else if (ask->verb->op == MANAGE_LIST && is_asked_for(ask, domain->name))
+		answer_domain(line, domain);
+}
+
+/* Writes what the line takes. */
+static void list_on(struct line *line) {
+	struct list *list = &lists[line->number];
+	struct ask *ask = &asks[line->number];
+	uint32_t size = item_size(ask->verb->op);
+
+	for (; list->length - list->said >= size; list->said += size) {
+		if (!line_has_room(line)) return;
+		list_item(line, line->answer + list->said);
+	}
+	if (!line_has_room(line)) return;
+	list->on = false;
+	if (list->more) {
+		ask->request.argument = list->more;
+		send(line);
 		return;
 	}
 	json_bool(line_begin(line, true), "ok", true);
@@ -150,47 +243,15 @@ static void list_end(struct line *line) {
 	line_done(line);
 }
 
-static void list_item(struct line *line, uint32_t i) {
-	const struct ask *ask = &asks[line->number];
-	const struct manage_domain *domain = list.answer.payload;
-	const struct manage_cap *cap = list.answer.payload;
-
-	if (ask->verb->op == MANAGE_CAPS) {
-		answer_cap(line, &cap[i]);
-	} else if (!ask->name[0] || !strcmp(ask->name, domain[i].name)) {
-		answer_domain(line, &domain[i]);
-		list.matched++;
-	}
-}
-
-/* Writes what the line takes. */
-static void list_on(struct line *line) {
-	struct ask *ask = &asks[line->number];
-	uint32_t size = ask->verb->op == MANAGE_CAPS ? sizeof(struct manage_cap)
-						     : sizeof(struct manage_domain);
-
-	for (; list.said < list.answer.length / size; list.said++) {
-		if (!line_has_room(line)) return;
-		list_item(line, list.said);
-	}
-	if (!list.answer.more) {
-		if (line_has_room(line)) list_end(line);
-		return;
-	}
-	list.on = false;
-	ask->request.argument = list.answer.more;
-	manage_send(&ask->request, on_answer);
-}
-
 static void answer_list(struct line *line, const struct manage_answer *answer) {
+	struct list *list = &lists[line->number];
+
 	if (answer->status) {
-		finish(line);
 		answer_plain(line, answer);
 		return;
 	}
-	list.answer = *answer;
-	list.said = 0;
-	list.on = true;
+	*list = (struct list){.length = answer->length, .more = answer->more, .on = true};
+	memcpy(line->answer, answer->payload, answer->length);
 	list_on(line);
 }
 
@@ -200,6 +261,7 @@ static const struct verb verbs[] = {
 	{"hello", MANAGE_SYSTEM, "", false, NULL, answer_hello},
 	{"system", MANAGE_SYSTEM, "", false, NULL, answer_system},
 	{"ps", MANAGE_LIST, "name ", false, read_filter, answer_list},
+	{"devices", MANAGE_DEVICES, "name ", false, read_filter, answer_list},
 	{"why", MANAGE_WHY, "name ", false, read_name, answer_why},
 	{"start", MANAGE_START, "name ", true, read_name, answer_plain},
 	{"stop", MANAGE_SHUTDOWN, "name ", true, read_name, answer_plain},
@@ -219,6 +281,8 @@ static const struct verb verbs[] = {
 	{"sched", MANAGE_SCHED, "name program ", true, read_program, answer_plain},
 	{"caps", MANAGE_CAPS, "name ", false, read_name, answer_list},
 	{"postmortem", MANAGE_POSTMORTEM, "name ", false, read_name, answer_postmortem},
+	{"define", MANAGE_DEFINE, "name ", true, read_name, answer_plain},
+	{"trace", MANAGE_TRACE_READ, "points cpu from ", false, read_trace, answer_trace},
 	{"undefine", MANAGE_UNDEFINE, "name ", true, read_name, answer_plain},
 };
 
@@ -226,7 +290,7 @@ static void on_answer(const struct manage_answer *answer) {
 	struct line *line = asking;
 	const struct verb *verb = asks[line->number].verb;
 
-	if (verb->answer != answer_list) finish(line);
+	finish();
 	verb->answer(line, answer);
 	line_work(line);
 }
@@ -240,14 +304,16 @@ static void send(struct line *line) {
 	if (ask->verb->changes) journal_begin(line, manage_count() + 1);
 	asking = line;
 	if (manage_send(&ask->request, on_answer)) return;
-	finish(line);
+	finish();
 	answer_error(line, "failed", "root cannot be asked");
 }
 
 void request_continue(struct line *line) {
-	if (line->waits)
+	if (line->steer)
+		steer_continue(line);
+	else if (line->waits)
 		send(line);
-	else if (asking == line && list.on)
+	else if (lists[line->number].on)
 		list_on(line);
 }
 
@@ -278,7 +344,7 @@ static bool check_keys(struct line *line, const char *keys) {
 }
 
 static void set_events(struct line *line) {
-	const struct json_token *on = get("on");
+	const struct json_token *on = request_key("on");
 
 	if (!check_keys(line, "on ")) return;
 	if (on->type != JSON_BOOL) {
@@ -297,22 +363,26 @@ static void set_events(struct line *line) {
 	line_done(line);
 }
 
-/* A change that was done before. True: it is answered. */
+/* A change whose answer is kept. True: it is answered. */
+static bool answered_before(struct line *line) {
+	struct json_writer *w;
+
+	if (!line->kept_length || line->kept_id != line->id) return false;
+	w = line_begin(line, false);
+	/* The text as it was: the writer's bracket is the first of it. */
+	memcpy(w->text, line->kept, line->kept_length - 1);
+	w->length = line->kept_length - 1;
+	line_end(line);
+	line_done(line);
+	return true;
+}
+
+/* A change that was done before, perhaps by a predecessor. True: it is answered. */
 static bool done_before(struct line *line) {
 	struct manage_answer answer;
 	uint32_t number;
 
-	if (line->kept_length && line->kept_id == line->id) {
-		struct json_writer *w = line_begin(line, false);
-
-		/* The text as it was: the writer's bracket is the first of it. */
-		w->length = 0;
-		memcpy(w->text, line->kept, line->kept_length - 1);
-		w->length = line->kept_length - 1;
-		line_end(line);
-		line_done(line);
-		return true;
-	}
+	if (answered_before(line)) return true;
 	if (!journal_find(line, &number) || number > manage_count()) return false;
 	if (manage_busy())
 		answer_error(line, "busy", "it is under way");
@@ -332,36 +402,56 @@ static const struct verb *find_verb(const struct json_token *word) {
 static void begin_verb(struct line *line, const struct verb *verb) {
 	struct ask *ask = &asks[line->number];
 
-	*ask = (struct ask){.verb = verb, .request = {.op = verb->op}};
+	line->steer = NULL;
+	*ask = (struct ask){.verb = verb, .request = {.op = verb->op, .name = ask->name}};
 	if (!check_keys(line, verb->keys)) return;
 	if (verb->changes && done_before(line)) return;
-	list.matched = 0;
+	lists[line->number].on = false;
 	if (verb->read && !verb->read(line, ask)) return;
 	send(line);
+}
+
+static void begin_steer(struct line *line, const struct steer_verb *verb) {
+	if (!check_keys(line, verb->keys)) return;
+	if (!verb->changes || !answered_before(line)) steer_begin(line, verb);
+}
+
+/* Those of no table. */
+static void begin_other(struct line *line, const char *word) {
+	const struct steer_verb *steer = steer_find(word);
+
+	if (steer)
+		begin_steer(line, steer);
+	else if (!strcmp(word, "events"))
+		set_events(line);
+	else if (!strcmp(word, "logs") && check_keys(line, "name from "))
+		logs_answer(line);
+	else if (strcmp(word, "logs") != 0)
+		answer_error(line, "unknown", "there is no verb \"%.40s\"", word);
 }
 
 void request_begin(struct line *line) {
 	const struct verb *verb;
 
 	line->id = 0;
+	asks[line->number].name[0] = '\0';
 	if (!json_read(&json, (char *)line->payload, line->reader.length, tokens, MOST_TOKENS) ||
 	    tokens[0].type != JSON_OBJECT) {
 		answer_error(line, "invalid", "expected a JSON object; at byte %u: %s", json.at,
 			     json.error ? json.error : "another value");
 		return;
 	}
-	if (get("id")->type != JSON_NUMBER || get("id")->number < 1 ||
-	    get("id")->number >= 1LL << 53) {
+	if (request_key("id")->type != JSON_NUMBER || request_key("id")->number < 1 ||
+	    request_key("id")->number >= 1LL << 53) {
 		answer_error(line, "invalid", "id: expected a number from 1 to 2^53-1");
 		return;
 	}
-	line->id = get("id")->number;
-	verb = find_verb(get("verb"));
+	line->id = request_key("id")->number;
+	verb = find_verb(request_key("verb"));
 	if (verb)
 		begin_verb(line, verb);
-	else if (get("verb")->type == JSON_STRING && !strcmp(get("verb")->text, "events"))
-		set_events(line);
 	else
-		answer_error(line, "unknown", "there is no verb \"%.40s\"",
-			     get("verb")->type == JSON_STRING ? get("verb")->text : "");
+		begin_other(line, request_key("verb")->type == JSON_STRING
+					  ? request_key("verb")->text
+					  : "");
 }

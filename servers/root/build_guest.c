@@ -5,6 +5,7 @@
  * again from the same boot module.
  */
 #include "builder.h"
+#include "define.h"
 #include "handover.h"
 #include "layout.h"
 #include "libs/cap/cap.h"
@@ -169,40 +170,49 @@ static const char *build(struct guest *g, struct domain *domain) {
 }
 
 /* Maps kernel and initrd and reads the kernel. */
-static const char *open_modules(struct guest *g, const struct system_domain *d) {
+static const char *open_modules(struct guest *g, const struct domain *domain) {
 	static char text[160];
-	const char *initrd_name = description_string(&description, d->initrd);
-	const struct boot_module *kernel = module_find(description_string(&description, d->module));
-	const struct boot_module *initrd = module_find(initrd_name);
+	struct define_file kernel, initrd;
 	const char *why;
 
-	if (!kernel || !kernel->size) return "its kernel is not among the boot modules";
-	if (initrd_name[0] && !initrd) return "its initrd is not among the boot modules";
-	g->file = module_map(kernel, 0);
-	if (initrd) {
-		g->initrd = module_map(initrd, DIV_UP(kernel->size, PAGE_SIZE));
-		g->initrd_size = initrd->size;
-	}
+	if (define_kernel(domain, &kernel)) return "its kernel is not among the boot modules";
+	if (define_initrd(domain, &initrd)) return "its initrd is not among the boot modules";
+	g->file = define_map(&kernel, 0);
+	g->initrd_size = initrd.size;
+	if (initrd.size) g->initrd = define_map(&initrd, DIV_UP(kernel.size, PAGE_SIZE));
 	if (!g->file || (g->initrd_size && !g->initrd))
 		return "its kernel or initrd cannot be mapped: too large";
-	why = pv_kernel_parse(g->file, kernel->size, &g->kernel);
+	why = pv_kernel_parse(g->file, kernel.size, &g->kernel);
 	if (!why) return NULL;
 	rt_format(text, sizeof(text), "its kernel cannot be used: %s", why);
 	return text;
 }
 
-const char *build_guest(struct domain *domain) {
-	static struct guest guest;
-	struct guest *g = &guest;
-	const char *why;
+static struct guest guest;
 
-	*g = (struct guest){.cmdline = description_string(&description, domain->d->cmdline)};
+static const char *open(struct domain *domain) {
+	struct guest *g = &guest;
+
+	*g = (struct guest){.cmdline = domain->cmdline};
 	g->builder.domain = domain;
 	if (strlen(g->cmdline) >= XEN_MAX_GUEST_CMDLINE)
 		return "its command line is longer than 1023 bytes";
 	if (domain->d->vcpus > 32) return "more than 32 vCPUs are not supported";
-	why = open_modules(g, domain->d);
-	if (!why) why = build(g, domain);
+	return open_modules(g, domain);
+}
+
+const char *build_guest_check(struct domain *domain) {
+	const char *why = open(domain);
+
+	if (!why) why = make_layout(&guest);
+	space_unmap_modules();
+	return why;
+}
+
+const char *build_guest(struct domain *domain) {
+	const char *why = open(domain);
+
+	if (!why) why = build(&guest, domain);
 	space_unmap_modules();
 	return why;
 }

@@ -139,10 +139,19 @@ static const char *make_start(struct native *n) {
 		.flags = domain == canary_domain() ? NATIVE_START_CANARY : 0,
 	};
 	rt_strcopy(start->name, domain->name, sizeof(start->name));
-	if (!rt_strcopy(start->arguments, description_string(&description, domain->d->cmdline),
-			sizeof(start->arguments)))
+	if (!rt_strcopy(start->arguments, domain->cmdline, sizeof(start->arguments)))
 		return "its arguments are too long";
 	return handover_native(domain, start);
+}
+
+/* For the post-mortem: root itself may read the stack, and nobody else. */
+static const char *grant_stack(struct native *n, struct domain *domain) {
+	for (uint32_t i = 0; i < NATIVE_STACK_PAGES; i++)
+		if (cap_domain_grant(domain->slot, NATIVE_STACK_REF + i, 0, true,
+				     builder_mfn(&n->builder, n->stack_pfn + i)))
+			return "its stack cannot be granted to root";
+	domain->stack_first = pfn_address(n->stack_pfn);
+	return NULL;
 }
 
 static const char *build(struct native *n, struct domain *domain) {
@@ -156,6 +165,7 @@ static const char *build(struct native *n, struct domain *domain) {
 	if (!why) why = builder_take(&n->builder, domain, n->spare_pfn);
 	if (!why) why = builder_fill(&n->builder, render, n);
 	if (!why) why = builder_give(&n->builder);
+	if (!why) why = grant_stack(n, domain);
 	if (!why)
 		why = builder_context(&n->builder, n->image.entry, pfn_address(n->spare_pfn),
 				      pfn_address(n->start_pfn), n->l4_pfn);

@@ -65,6 +65,7 @@ void canary_describe(void) {
 	*canary = (struct domain){
 		.d = &described,
 		.name = "canary",
+		.cmdline = "",
 		.index = (uint16_t)description.domain_count,
 		.weight = SYSTEM_WEIGHT,
 		.connection_count = 1,

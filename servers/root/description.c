@@ -12,9 +12,12 @@
 
 #include "proto/blk.h"
 #include "proto/cap/cap.h"
+#include "proto/control.h"
 #include "proto/lifeboat.h"
 #include "proto/manage.h"
 #include "proto/net.h"
+#include "proto/blkctl.h"
+#include "proto/consctl.h"
 #include "proto/netctl.h"
 #include "proto/pci.h"
 
@@ -61,7 +64,9 @@ static const char *check_header(const uint8_t *data, uint64_t size,
 	    !array_fits(header, header->devices, header->device_count, SYSTEM_MAX_DEVICES,
 			sizeof(struct system_device)) ||
 	    !array_fits(header, header->blobs, header->blob_count, SYSTEM_MAX_BLOBS,
-			sizeof(struct system_blob)))
+			sizeof(struct system_blob)) ||
+	    !array_fits(header, header->plugs, header->plug_count, SYSTEM_MAX_PLUGS,
+			sizeof(struct system_plug)))
 		return "one of its arrays lies outside of it";
 	if (header->strings > header->total_size || !header->strings_size ||
 	    header->strings_size > header->total_size - header->strings || data[header->strings] ||
@@ -101,7 +106,10 @@ static const char *check_domain_numbers(const struct system_domain *domain) {
 	if (domain->on_poweroff > SYSTEM_ON_RESTART || domain->on_reboot > SYSTEM_ON_RESTART ||
 	    domain->on_crash > SYSTEM_ON_RESTART)
 		return "a domain's reaction to its end is unknown";
-	if (domain->flags & ~(SYSTEM_DOMAIN_F_AUTOSTART | SYSTEM_DOMAIN_F_POLICY))
+	if (domain->flags &
+		    ~(SYSTEM_DOMAIN_F_AUTOSTART | SYSTEM_DOMAIN_F_POLICY | SYSTEM_DOMAIN_F_PLACE) ||
+	    (domain->flags & SYSTEM_DOMAIN_F_PLACE &&
+	     domain->flags & (SYSTEM_DOMAIN_F_AUTOSTART | SYSTEM_DOMAIN_F_POLICY)))
 		return "a domain's flags are unknown";
 	if (domain->sched.weight < 1 || domain->sched.weight > 65535 ||
 	    domain->sched.budget_us > domain->sched.period_us)
@@ -127,7 +135,8 @@ static const char *check_domain(const struct description *d, uint32_t index) {
 	if (domain->kind != SYSTEM_KIND_NATIVE && domain->kind != SYSTEM_KIND_GUEST)
 		return "a domain's kind is unknown";
 	if (!domain->domid || domain->domid > 0x7fef) return "a domain's domid is out of range";
-	if (!description_string(d, domain->module)[0]) return "a domain has no image";
+	if (!description_string(d, domain->module)[0] != !!(domain->flags & SYSTEM_DOMAIN_F_PLACE))
+		return "a domain has no image, or a place has one";
 	if (domain->kind == SYSTEM_KIND_GUEST && domain->flags & SYSTEM_DOMAIN_F_POLICY)
 		return "a guest cannot be a scheduling policy";
 	if (domain->sched.policy >= d->domain_count ||
@@ -215,8 +224,14 @@ static const struct {
 	[SYSTEM_CONN_NET] = {SYSTEM_KIND_NATIVE, SYSTEM_KIND_NATIVE, NET_PAGES, 0, true,
 			     "a net connection does not join two native domains"},
 	[SYSTEM_CONN_NETCTL] = {SYSTEM_KIND_NATIVE, SYSTEM_KIND_NATIVE, NETCTL_PAGES,
-				NETCTL_F_WATCH | NETCTL_F_RULES | NETCTL_F_TAP, false,
-				"a netctl connection does not join two native domains"},
+				NETCTL_F_WATCH | NETCTL_F_RULES | NETCTL_F_TAP | NETCTL_F_LIMITS,
+				false, "a netctl connection does not join two native domains"},
+	[SYSTEM_CONN_BLKCTL] = {SYSTEM_KIND_NATIVE, SYSTEM_KIND_NATIVE, BLKCTL_PAGES,
+				BLKCTL_F_WATCH | BLKCTL_F_LIMITS, false,
+				"a blkctl connection does not join two native domains"},
+	[SYSTEM_CONN_CONSCTL] = {SYSTEM_KIND_NATIVE, SYSTEM_KIND_NATIVE, CONSCTL_PAGES,
+				 CONSCTL_F_WATCH | CONSCTL_F_TYPE, false,
+				 "a consctl connection does not join two native domains"},
 };
 
 static const char *check_connection_ends(const struct description *d,
@@ -301,6 +316,27 @@ static const char *check_blob(const struct description *d, uint32_t index) {
 	return NULL;
 }
 
+static const char *check_plug(const struct description *d, uint32_t index) {
+	const struct system_plug *plug = &d->plugs[index];
+	bool joined = false;
+
+	if (plug->guest >= d->domain_count || !is_kind(d, plug->guest, SYSTEM_KIND_GUEST) ||
+	    plug->server >= d->domain_count || !is_kind(d, plug->server, SYSTEM_KIND_NATIVE) ||
+	    plug->name >= d->header->strings_size || plug->number >= CONTROL_DEVICES ||
+	    plug->flags & ~SYSTEM_PLUG_OUT)
+		return "a guest's device is impossible";
+	for (uint32_t i = 0; i < d->connection_count; i++)
+		joined |= d->connections[i].protocol == plug->protocol &&
+			  d->connections[i].client == plug->guest &&
+			  d->connections[i].server == plug->server;
+	if (!joined || (plug->protocol != SYSTEM_CONN_BLOCK && plug->protocol != SYSTEM_CONN_VIF))
+		return "a guest's device has no server";
+	for (uint32_t i = 0; i < index; i++)
+		if (d->plugs[i].server == plug->server && d->plugs[i].number == plug->number)
+			return "two devices of guests have the same number";
+	return NULL;
+}
+
 /* There is one bus, so one domain that finds devices. */
 static const char *check_buses(const struct description *d, uint32_t *line) {
 	uint32_t buses = 0;
@@ -313,6 +349,17 @@ static const char *check_buses(const struct description *d, uint32_t *line) {
 	if (!d->device_count || buses) return NULL;
 	*line = d->devices[0].line;
 	return "there are PCI devices, and no domain that finds them";
+}
+
+static const char *check_places(const struct description *d, uint32_t *line) {
+	uint32_t places = 0;
+
+	for (uint32_t i = 0; i < d->domain_count; i++) {
+		*line = d->domains[i].line;
+		places += !!(d->domains[i].flags & SYSTEM_DOMAIN_F_PLACE);
+		if (places > SYSTEM_MAX_PLACES) return "there are too many places";
+	}
+	return NULL;
 }
 
 const char *description_check(const void *data, uint64_t size, struct description *description,
@@ -330,12 +377,14 @@ const char *description_check(const void *data, uint64_t size, struct descriptio
 		.connections = (const void *)(bytes + header->connections),
 		.devices = (const void *)(bytes + header->devices),
 		.blobs = (const void *)(bytes + header->blobs),
+		.plugs = (const void *)(bytes + header->plugs),
 		.strings = (const char *)bytes + header->strings,
 		.domain_count = header->domain_count,
 		.resource_count = header->resource_count,
 		.connection_count = header->connection_count,
 		.device_count = header->device_count,
 		.blob_count = header->blob_count,
+		.plug_count = header->plug_count,
 	};
 	if (!header->domain_count) return "it describes no domain";
 	for (uint32_t i = 0; i < header->domain_count && !why; i++) {
@@ -359,5 +408,10 @@ const char *description_check(const void *data, uint64_t size, struct descriptio
 		if (!why && !description->blobs[i].domain)
 			description->key = bytes + description->blobs[i].offset;
 	}
+	for (uint32_t i = 0; i < header->plug_count && !why; i++) {
+		*line = description->plugs[i].line;
+		why = check_plug(description, i);
+	}
+	if (!why) why = check_places(description, line);
 	return why ? why : check_buses(description, line);
 }

@@ -13,9 +13,11 @@ struct description {
 	const struct system_connection *connections;
 	const struct system_device *devices;
 	const struct system_blob *blobs;
+	const struct system_plug *plugs;
 	const char *strings;
 	const uint8_t *key; /* by which uploaded packages must be signed; NULL: by none */
 	uint32_t domain_count, resource_count, connection_count, device_count, blob_count;
+	uint32_t plug_count;
 };
 
 /*

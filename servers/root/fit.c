@@ -18,6 +18,7 @@ static const char *const protocols[] = {
 	[SYSTEM_CONN_XENBUS] = "xenbus",   [SYSTEM_CONN_BLOCK] = "block",
 	[SYSTEM_CONN_DISK] = "disk",       [SYSTEM_CONN_VIF] = "vif",
 	[SYSTEM_CONN_NET] = "net",         [SYSTEM_CONN_NETCTL] = "netctl",
+	[SYSTEM_CONN_BLKCTL] = "blkctl",   [SYSTEM_CONN_CONSCTL] = "consctl",
 };
 
 static char text[256];

@@ -10,11 +10,14 @@
 #include "libs/cap/cap.h"
 #include "libs/log/log.h"
 #include "memory.h"
+#include "order.h"
 #include "space.h"
 
 struct description description;
 const struct boot_info *boot_info;
 struct domain domains[SYSTEM_MAX_DOMAINS + 1];
+uint16_t start_order[SYSTEM_MAX_DOMAINS];
+uint32_t start_count;
 
 const struct boot_module *module_find(const char *name) {
 	for (uint32_t i = 0; i < boot_info->modules && name[0]; i++)
@@ -62,12 +65,9 @@ static void read_description(void) {
 		supervise_fail();
 	}
 	for (uint32_t i = 0; i < description.domain_count; i++) {
-		domains[i].d = &description.domains[i];
-		domains[i].name = description_string(&description, description.domains[i].name);
 		domains[i].index = (uint16_t)i;
-		domains[i].weight = description.domains[i].sched.weight;
-		domains[i].cap = description.domains[i].sched.cap;
-		domains[i].heartbeat_ms = description.domains[i].heartbeat_ms;
+		domains[i].name = description_string(&description, description.domains[i].name);
+		domain_as_described(&domains[i]);
 	}
 	domains[0].slot = boot_info->self_slot;
 	domains[0].stage = STAGE_RUNNING;
@@ -77,8 +77,8 @@ static void read_description(void) {
 static bool start_all(uint8_t kind) {
 	bool all = true;
 
-	for (uint32_t i = 1; i < description.domain_count; i++) {
-		struct domain *domain = &domains[i];
+	for (uint32_t i = 0; i < start_count; i++) {
+		struct domain *domain = &domains[start_order[i]];
 
 		if (domain->d->kind == kind && domain->d->flags & SYSTEM_DOMAIN_F_AUTOSTART)
 			all &= supervise_start(domain);
@@ -110,6 +110,7 @@ void native_main(void) {
 	log_print("%lu MiB of memory, %u CPU%s", boot_info->total_frames / 256, boot_info->cpus,
 		  boot_info->cpus == 1 ? "" : "s");
 	read_description();
+	start_count = order_make(&description, start_order);
 	wiring_init();
 	devices_init();
 	supervise_init();

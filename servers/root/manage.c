@@ -27,36 +27,43 @@ static struct client clients[SYSTEM_MAX_CONTROLS];
 static uint32_t client_count;
 
 /* Whether a request names a domain. */
-enum { NO_NAME, NAME };
+enum { NO_NAME, MAY_NAME, NAME };
 
 static const struct request {
 	uint16_t op;
-	uint8_t right; /* MANAGE_F_* */
+	uint8_t right; /* MANAGE_F_*, one of which will do */
 	uint8_t named;
 	manage_function run;
+	const char *word; /* in the log; NULL: it only looks, or is a part of another one */
 } requests[] = {
-	{MANAGE_SYSTEM, MANAGE_F_SEE, NO_NAME, manage_system},
-	{MANAGE_LIST, MANAGE_F_SEE, NO_NAME, manage_list},
-	{MANAGE_WHY, MANAGE_F_SEE, NAME, manage_why},
-	{MANAGE_START, MANAGE_F_LIFE, NAME, manage_start},
-	{MANAGE_SHUTDOWN, MANAGE_F_LIFE, NAME, manage_shutdown},
-	{MANAGE_REBOOT, MANAGE_F_LIFE, NAME, manage_reboot},
-	{MANAGE_DESTROY, MANAGE_F_LIFE, NAME, manage_destroy},
-	{MANAGE_PAUSE, MANAGE_F_LIFE, NAME, manage_pause},
-	{MANAGE_UNPAUSE, MANAGE_F_LIFE, NAME, manage_unpause},
-	{MANAGE_RESTART, MANAGE_F_LIFE, NAME, manage_restart},
-	{MANAGE_KILL, MANAGE_F_LIFE, NAME, manage_kill},
-	{MANAGE_CLEAR, MANAGE_F_LIFE, NAME, manage_clear},
-	{MANAGE_SET, MANAGE_F_SET, NAME, manage_set},
-	{MANAGE_CAPS, MANAGE_F_INSPECT, NAME, manage_caps},
-	{MANAGE_TRACE_SET, MANAGE_F_TRACE, NO_NAME, manage_trace_set},
-	{MANAGE_TRACE_READ, MANAGE_F_TRACE, NO_NAME, manage_trace_read},
-	{MANAGE_UPLOAD_BEGIN, MANAGE_F_UPGRADE, NO_NAME, manage_upload_begin},
-	{MANAGE_UPLOAD_DATA, MANAGE_F_UPGRADE, NO_NAME, manage_upload_data},
-	{MANAGE_UPGRADE, MANAGE_F_UPGRADE, NAME, manage_upgrade},
-	{MANAGE_ROLLBACK, MANAGE_F_UPGRADE, NAME, manage_rollback},
-	{MANAGE_SCHED, MANAGE_F_UPGRADE, NAME, manage_sched},
-	{MANAGE_POSTMORTEM, MANAGE_F_INSPECT, NAME, manage_postmortem},
+	{MANAGE_SYSTEM, MANAGE_F_SEE, NO_NAME, manage_system, NULL},
+	{MANAGE_LIST, MANAGE_F_SEE, MAY_NAME, manage_list, NULL},
+	{MANAGE_WHY, MANAGE_F_SEE, NAME, manage_why, NULL},
+	{MANAGE_DEVICES, MANAGE_F_SEE, MAY_NAME, manage_devices, NULL},
+	{MANAGE_START, MANAGE_F_LIFE, NAME, manage_start, "start"},
+	{MANAGE_SHUTDOWN, MANAGE_F_LIFE, NAME, manage_shutdown, "stop"},
+	{MANAGE_REBOOT, MANAGE_F_LIFE, NAME, manage_reboot, "reboot"},
+	{MANAGE_DESTROY, MANAGE_F_LIFE, NAME, manage_destroy, "destroy"},
+	{MANAGE_PAUSE, MANAGE_F_LIFE, NAME, manage_pause, "pause"},
+	{MANAGE_UNPAUSE, MANAGE_F_LIFE, NAME, manage_unpause, "unpause"},
+	{MANAGE_RESTART, MANAGE_F_LIFE, NAME, manage_restart, "restart"},
+	{MANAGE_KILL, MANAGE_F_LIFE, NAME, manage_kill, "kill"},
+	{MANAGE_CLEAR, MANAGE_F_LIFE, NAME, manage_clear, "clear"},
+	{MANAGE_SET, MANAGE_F_SET, NAME, manage_set, "set"},
+	{MANAGE_PLUG, MANAGE_F_SET, NAME, manage_plug, "plug"},
+	{MANAGE_UNPLUG, MANAGE_F_SET, NAME, manage_unplug, "unplug"},
+	{MANAGE_CAPS, MANAGE_F_INSPECT, NAME, manage_caps, NULL},
+	{MANAGE_TRACE_SET, MANAGE_F_TRACE, NO_NAME, manage_trace_set, "trace"},
+	{MANAGE_TRACE_READ, MANAGE_F_TRACE, NO_NAME, manage_trace_read, NULL},
+	{MANAGE_UPLOAD_BEGIN, MANAGE_F_UPGRADE | MANAGE_F_CREATE, NO_NAME, manage_upload_begin,
+	 "upload"},
+	{MANAGE_UPLOAD_DATA, MANAGE_F_UPGRADE | MANAGE_F_CREATE, NO_NAME, manage_upload_data, NULL},
+	{MANAGE_DEFINE, MANAGE_F_CREATE, NAME, manage_define, "define"},
+	{MANAGE_UNDEFINE, MANAGE_F_CREATE, NAME, manage_undefine, "undefine"},
+	{MANAGE_UPGRADE, MANAGE_F_UPGRADE, NAME, manage_upgrade, "upgrade"},
+	{MANAGE_ROLLBACK, MANAGE_F_UPGRADE, NAME, manage_rollback, "rollback"},
+	{MANAGE_SCHED, MANAGE_F_UPGRADE, NAME, manage_sched, "sched"},
+	{MANAGE_POSTMORTEM, MANAGE_F_INSPECT, NAME, manage_postmortem, NULL},
 };
 
 uint32_t manage_refuse(struct manage_call *call, uint32_t status, const char *format, ...) {
@@ -88,18 +95,20 @@ static uint32_t execute(const struct client *client, struct manage_call *call) {
 	if (!(client->flags & request->right))
 		return manage_refuse(call, MANAGE_DENIED,
 				     "%s lacks the right \"%s\" on its connection with root",
-				     client->domain->name, manage_right_word(request->right));
+				     client->domain->name,
+				     manage_right_word(request->right & (uint32_t)-request->right));
 	if (call->length > MANAGE_PAYLOAD)
 		return manage_refuse(call, MANAGE_INVALID, "a payload of %u bytes", call->length);
-	if (request->named) {
+	if (request->named == NAME || (request->named == MAY_NAME && call->name[0])) {
 		call->domain = find(call->name);
 		if (!call->domain)
 			return manage_refuse(call, MANAGE_UNKNOWN, "there is no domain \"%s\"",
 					     call->name);
 		call->line = call->domain->d->line;
 	}
-	if (request->right != MANAGE_F_SEE && request->op != MANAGE_UPLOAD_DATA)
-		log_print("%s: request %u, %s", client->domain->name, call->op, call->name);
+	if (request->word)
+		log_print("%s: %s%s%s", client->domain->name, request->word,
+			  call->domain ? " " : "", call->domain ? call->domain->name : "");
 	return request->run(call);
 }
 

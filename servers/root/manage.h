@@ -60,7 +60,18 @@ uint32_t manage_rollback(struct manage_call *call);
 uint32_t manage_sched(struct manage_call *call);
 /* manage_set.c */
 uint32_t manage_set(struct manage_call *call);
+/* define.c */
+uint32_t manage_define(struct manage_call *call);
+uint32_t manage_undefine(struct manage_call *call);
+/* plug.c */
+uint32_t manage_plug(struct manage_call *call);
+uint32_t manage_unplug(struct manage_call *call);
+uint32_t manage_devices(struct manage_call *call);
 /* manage_inspect.c */
+/* What a domain's table holds from this slot on, up to 32 of it; *next (may be NULL): where to go
+ * on, 0: that was all, or -errno. How many. */
+uint32_t manage_read_caps(const struct domain *domain, uint32_t first, struct manage_cap to[],
+			  int *next);
 uint32_t manage_caps(struct manage_call *call);
 uint32_t manage_trace_set(struct manage_call *call);
 uint32_t manage_trace_read(struct manage_call *call);

@@ -27,15 +27,15 @@ static void describe(const struct cap_info *info, char *text, size_t size) {
 			  info->object >> 3 & 31, info->object & 7);
 }
 
-uint32_t manage_caps(struct manage_call *call) {
+uint32_t manage_read_caps(const struct domain *domain, uint32_t first, struct manage_cap to[],
+			  int *next) {
 	struct cap_info info[CAPS_BATCH];
-	struct manage_cap *to = (struct manage_cap *)(void *)call->payload;
-	int next = cap_domain_caps(call->domain->slot, call->argument, info);
+	int on = cap_domain_caps(domain->slot, first, info);
+	uint32_t i;
 
-	if (next < 0)
-		return manage_refuse(call, MANAGE_FAILED, "the core does not show its table (%d)",
-				     next);
-	for (uint32_t i = 0; i < CAPS_BATCH && info[i].type != CAP_NONE; i++) {
+	if (next) *next = on;
+	if (on < 0) return 0;
+	for (i = 0; i < CAPS_BATCH && info[i].type != CAP_NONE; i++) {
 		const struct domain *parent =
 			info[i].parent_slot ? by_domid(info[i].parent_domain) : NULL;
 
@@ -43,13 +43,25 @@ uint32_t manage_caps(struct manage_call *call) {
 			.slot = info[i].slot,
 			.type = info[i].type,
 			.rights = info[i].rights,
-			.parent = parent ? parent->index : ~0U,
+			.parent = parent ? parent->index : MANAGE_NO_PARENT,
 			.first = info[i].first,
 			.count = info[i].count,
 		};
 		describe(&info[i], to[i].what, sizeof(to[i].what));
-		call->answer_length += sizeof(*to);
 	}
+	return i;
+}
+
+uint32_t manage_caps(struct manage_call *call) {
+	struct manage_cap caps[CAPS_BATCH];
+	int next;
+	uint32_t count = manage_read_caps(call->domain, call->argument, caps, &next);
+
+	if (next < 0)
+		return manage_refuse(call, MANAGE_FAILED, "the core does not show its table (%d)",
+				     next);
+	memcpy(call->payload, caps, count * sizeof(caps[0]));
+	call->answer_length = count * (uint32_t)sizeof(caps[0]);
 	call->more = (uint32_t)next;
 	return MANAGE_OK;
 }
@@ -65,8 +77,7 @@ uint32_t manage_trace_read(struct manage_call *call) {
 	struct trace_record *to = (struct trace_record *)(void *)call->payload;
 	struct trace_piece piece;
 
-	if (!trace_read(call->argument, call->number, to + 1, MANAGE_PAYLOAD / sizeof(*to) - 1,
-			&piece))
+	if (!trace_read(call->argument, call->number, to + 1, MANAGE_RECORDS, &piece))
 		return manage_refuse(call, MANAGE_UNKNOWN, "there is no CPU %u", call->argument);
 	memcpy(to, &piece, sizeof(piece));
 	call->answer_length = (piece.records + 1) * (uint32_t)sizeof(*to);

@@ -3,6 +3,7 @@
  * Requests about a domain's life. supervise.c does it; here is who may be asked for
  * what, and what is said when it cannot be.
  */
+#include "define.h"
 #include "manage.h"
 
 static uint32_t result(struct manage_call *call, uint32_t status, const char *why) {
@@ -22,6 +23,10 @@ uint32_t manage_start(struct manage_call *call) {
 		return manage_refuse(call, MANAGE_STATE,
 				     "it is %s: only one that is idle can be started",
 				     is_root(call) ? "root" : stage_name(call->domain));
+	if (define_is_empty(call->domain))
+		return manage_refuse(call, MANAGE_STATE,
+				     "%s: it is an empty place: create it from a file",
+				     call->domain->name);
 	return result(call, MANAGE_FAILED, supervise_restart(call->domain));
 }
 
@@ -68,6 +73,7 @@ uint32_t manage_unpause(struct manage_call *call) {
 
 uint32_t manage_restart(struct manage_call *call) {
 	if (is_root(call)) return refuse_root(call);
+	if (define_is_empty(call->domain)) return manage_start(call);
 	return result(call, MANAGE_STATE, supervise_restart(call->domain));
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Requests that change nothing: the system, its domains, what has failed. */
 #include "death.h"
+#include "define.h"
 #include "devices.h"
 #include "libs/cap/cap.h"
 #include "libs/rt/time.h"
@@ -59,13 +60,7 @@ static void describe(const struct domain *domain, struct manage_domain *to) {
 	};
 	rt_strcopy(to->name, domain->name, sizeof(to->name));
 	rt_strcopy(to->program, description_string(&description, d->module), sizeof(to->program));
-	if (domain->program) {
-		const struct package *package = &domain->program->package;
-
-		memcpy(to->program, package->name, sizeof(to->program));
-		memcpy(to->version, package->release, sizeof(to->version));
-		memcpy(to->build_id, package->build_id, sizeof(to->build_id));
-	}
+	if (domain->brought) rt_strcopy(to->program, domain->brought->label, sizeof(to->program));
 	devices_text(domain, to->device, sizeof(to->device));
 	if (domain->program) {
 		const struct package *package = &domain->program->package;
@@ -108,13 +103,10 @@ uint32_t manage_why(struct manage_call *call) {
 }
 
 uint32_t manage_postmortem(struct manage_call *call) {
-	struct manage_death death;
-
-	if (!death_read(call->domain, &death))
+	call->answer_length = death_read(call->domain, call->payload);
+	if (!call->answer_length)
 		return manage_refuse(call, MANAGE_UNKNOWN,
 				     "%s has not died, as far as is remembered",
 				     call->domain->name);
-	memcpy(call->payload, &death, sizeof(death));
-	call->answer_length = sizeof(death);
 	return MANAGE_OK;
 }

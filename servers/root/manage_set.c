@@ -16,20 +16,25 @@ static uint32_t refuse_range(struct manage_call *call, const char *what, uint64_
 			     most, call->number);
 }
 
-static uint32_t set_memory(struct manage_call *call) {
+/* What the guest itself has to do, told by the store. */
+static uint32_t ask_guest(struct manage_call *call, uint32_t what, uint32_t unit) {
 	struct domain *domain = call->domain;
-	uint64_t most = domain->d->maximum_pages / 256;
+	bool memory = what == CONTROL_ASK_MEMORY;
+	uint64_t least = memory ? MEMORY_LEAST : 1;
+	uint64_t most = memory ? domain->d->maximum_pages / 256 : domain->d->vcpus;
 
 	if (!is_guest(domain))
 		return manage_refuse(call, MANAGE_UNSUPPORTED,
-				     "only a guest's memory changes while it runs");
+				     "only a guest's memory and vCPUs change while it runs");
 	if (domain->stage != STAGE_RUNNING)
-		return manage_refuse(call, MANAGE_STATE, "it is %s, and gives back no memory",
+		return manage_refuse(call, MANAGE_STATE, "it is %s, and changes nothing",
 				     stage_name(domain));
-	if (call->number < MEMORY_LEAST || call->number > most)
-		return refuse_range(call, "memory in MiB, up to its max_memory", MEMORY_LEAST,
-				    most);
-	if (!wiring_ask(domain, CONTROL_ASK_MEMORY, call->number * 1024))
+	if (call->number < least || call->number > most)
+		return refuse_range(call,
+				    memory ? "memory in MiB, up to its max_memory"
+					   : "vCPUs, up to those of its description",
+				    least, most);
+	if (!wiring_ask(domain, what, (uint32_t)call->number * unit))
 		return manage_refuse(call, MANAGE_UNSUPPORTED, "it has no store to be told by");
 	return MANAGE_OK;
 }
@@ -51,7 +56,8 @@ uint32_t manage_set(struct manage_call *call) {
 
 	if (!domain->index) return manage_refuse(call, MANAGE_UNSUPPORTED, "root is as it is");
 	switch (call->argument) {
-	case MANAGE_SET_MEMORY: return set_memory(call);
+	case MANAGE_SET_MEMORY: return ask_guest(call, CONTROL_ASK_MEMORY, 1024);
+	case MANAGE_SET_VCPUS: return ask_guest(call, CONTROL_ASK_VCPUS, 1);
 	case MANAGE_SET_HEARTBEAT: return set_heartbeat(call);
 	case MANAGE_SET_WEIGHT:
 		if (!call->number || call->number > WEIGHT_MAX)

@@ -14,7 +14,6 @@
 
 #define FIRST_DOMAIN_SLOT 64U /* as wiring.c gives them to a policy */
 #define DEFAULT_SLICE_US  10000U
-#define GUARD_BUDGET      MILLISECONDS(10)
 
 /* The index of the domain that plans for a CPU; 0: root does. */
 static uint32_t policy_of_cpu(uint32_t cpu) {
@@ -116,7 +115,7 @@ static void commit(const uint16_t *order, uint32_t count, uint32_t cpu) {
 }
 
 void plan_start(void) {
-	int error = cap_plan_guard(boot_info->cpu_slot, boot_info->self_slot, 0, GUARD_BUDGET);
+	int error = cap_plan_guard(boot_info->cpu_slot, boot_info->self_slot, 0);
 
 	if (error) rt_panic("root cannot guard its CPU (%d)", error);
 }

@@ -7,6 +7,7 @@
 #include "program.h"
 
 #include "memory.h"
+#include "proto/define.h"
 #include "root.h"
 #include "space.h"
 
@@ -27,7 +28,8 @@ static struct program *find(const struct boot_module *module) {
 
 static struct program *free_place(void) {
 	for (uint32_t i = 0; i < PROGRAM_MAX; i++)
-		if (!programs[i].package.magic && &programs[i] != upload.program)
+		if (!programs[i].package.magic && !programs[i].holders &&
+		    &programs[i] != upload.program)
 			return &programs[i];
 	return NULL;
 }
@@ -101,8 +103,7 @@ const char *program_upload_begin(uint64_t size) {
 
 	if (upload.program) give_back(upload.program);
 	upload.program = NULL;
-	if (size < PACKAGE_HEADER || size > PACKAGE_HEADER + PACKAGE_MAX_IMAGE)
-		return "it is too short or too long for a package";
+	if (size < PACKAGE_HEADER || size > DEFINE_MOST) return "it is too short or too long";
 	program = free_place();
 	if (!program) return "there are too many programs";
 	extent = memory_take_one(MEMORY_PROGRAM(program - programs), 0, DIV_UP(size, PAGE_SIZE));
@@ -146,4 +147,22 @@ struct program *program_upload_end(const char **why) {
 	if (!*why) return program_hold(program);
 	give_back(program);
 	return NULL;
+}
+
+struct program *program_upload_take(uint64_t *size) {
+	struct program *program = upload.program;
+
+	upload.program = NULL;
+	*size = upload.size;
+	return program ? program_hold(program) : NULL;
+}
+
+const char *program_from_file(struct program *file, uint64_t offset, uint64_t size) {
+	uint64_t mfn = file->mfn + offset / PAGE_SIZE;
+	const uint8_t *at = space_map_module(0, mfn, DIV_UP(size, PAGE_SIZE));
+	const char *why = at ? accept(file, at, size) : "it cannot be mapped";
+
+	space_unmap_modules();
+	if (!why) file->mfn = mfn;
+	return why;
 }

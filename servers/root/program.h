@@ -15,7 +15,7 @@
 #define PROGRAM_MAX 96U
 
 struct program {
-	struct package package;           /* a copy; magic 0: this place is free */
+	struct package package;           /* a copy; magic 0: none, as long as it is only bytes */
 	const struct boot_module *module; /* NULL: uploaded */
 	uint64_t mfn;                     /* of the file, contiguous */
 	uint32_t holders;
@@ -43,5 +43,9 @@ const char *program_upload_data(uint64_t offset, const void *data, uint32_t size
  * altered, or is not signed though the description demands that.
  */
 struct program *program_upload_end(const char **why);
+/* All has been sent: bytes, of which nothing is known, held for the caller. NULL: none were. */
+struct program *program_upload_take(uint64_t *size);
+/* A part of such bytes, whole pages from `offset` on, is the program. NULL, or why it is none. */
+const char *program_from_file(struct program *file, uint64_t offset, uint64_t size);
 
 #endif

@@ -22,3 +22,9 @@ uint32_t recent_take(struct recent *places, uint32_t count, const struct domain 
 	places[place] = (struct recent){.domain = domain, .at_ns = time_now()};
 	return place;
 }
+
+void recent_forget(struct recent *places, uint32_t count, const struct domain *domain) {
+	uint32_t place = recent_find(places, count, domain);
+
+	if (place < count) places[place] = (struct recent){0};
+}

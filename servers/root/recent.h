@@ -17,5 +17,7 @@ struct recent {
 uint32_t recent_take(struct recent *places, uint32_t count, const struct domain *domain);
 /* Its place; `count`: it has none any more. */
 uint32_t recent_find(const struct recent *places, uint32_t count, const struct domain *domain);
+/* Its place, if it has one, is free. */
+void recent_forget(struct recent *places, uint32_t count, const struct domain *domain);
 
 #endif

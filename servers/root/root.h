@@ -20,6 +20,9 @@
  *     devices.c      devices and their drivers: preparing, handing over, quiescing
  *     device_make.c, device_report.c   what a device gets, what is said about it
  *     plan.c         the first plan, and what the policy is told
+ *     order.c        servers start before their clients (also tested on the host)
+ *     define.c       domains that are brought to the running system
+ *     plug.c         disks and VIFs that come and go
  *     supervise.c    ends, restarts, giving up
  *     orders.c       what a domain is made to do by request
  *     heartbeat.c    natives that run and do nothing
@@ -77,8 +80,11 @@ struct domain {
 	uint32_t control_pages, control_ref, control_port;
 	uint64_t lifeboat_mfn;
 	uint32_t lifeboat_ref, config_ref, config_size;
+	uint64_t stack_first;     /* address of its stack's lowest page; 0: not built */
 	struct device *device;    /* devices.c; NULL = none */
 	struct program *program;  /* what it runs; NULL: not started yet. Held */
+	struct brought *brought;  /* of a place: what is there; NULL: nothing, or no place */
+	const char *cmdline;      /* or arguments */
 	struct program *previous; /* what it ran before, to fall back to; NULL: nothing. Held */
 
 	/* as in the description, until they are set */
@@ -114,6 +120,8 @@ struct link {
 extern struct description description;
 extern const struct boot_info *boot_info;
 extern struct domain domains[SYSTEM_MAX_DOMAINS + 1]; /* the last one in use: the canary */
+extern uint16_t start_order[SYSTEM_MAX_DOMAINS];      /* order.h: indices */
+extern uint32_t start_count;
 extern struct link links[SYSTEM_MAX_CONNECTIONS];
 extern struct pci_bus *bus_page; /* NULL: no domain serves the bus */
 
@@ -133,6 +141,15 @@ static inline bool link_is_backend(const struct system_connection *c) {
 /* A server and the driver of a PCI device (client), whose DMA window it fills. */
 static inline bool link_is_driver(const struct system_connection *c) {
 	return c->protocol == SYSTEM_CONN_DISK || c->protocol == SYSTEM_CONN_NET;
+}
+
+/* What can be set, or brought, is as the description has it. */
+static inline void domain_as_described(struct domain *domain) {
+	domain->d = &description.domains[domain->index];
+	domain->cmdline = description_string(&description, domain->d->cmdline);
+	domain->weight = domain->d->sched.weight;
+	domain->cap = domain->d->sched.cap;
+	domain->heartbeat_ms = domain->d->heartbeat_ms;
 }
 
 /* A boot module by name; NULL: there is none. */
@@ -163,12 +180,14 @@ struct domain *wiring_server(const struct domain *guest, uint32_t protocol);
 /* Lets a native domain look at its control page. */
 void wiring_kick(struct domain *domain);
 /* Has the store write what the guest is asked (CONTROL_ASK_*). False: it has no store. */
-bool wiring_ask(struct domain *guest, uint32_t what, uint64_t value);
+bool wiring_ask(struct domain *guest, uint32_t what, uint32_t value);
 
 /* --- build_native.c, build_guest.c: NULL, or why it cannot be built --- */
 
 const char *build_native(struct domain *domain);
 const char *build_guest(struct domain *domain);
+/* The same for a kernel that is only looked at: whether it could be built. */
+const char *build_guest_check(struct domain *domain);
 
 /* --- plan.c --- */
 

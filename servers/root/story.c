@@ -32,3 +32,8 @@ void story_read(const struct domain *domain, struct manage_story *story) {
 	*story = (struct manage_story){.count = domain->stories, .line = domain->d->line};
 	if (i < STORIES) *story = kept[i];
 }
+
+void story_forget(struct domain *domain) {
+	domain->stories = 0;
+	recent_forget(places, STORIES, domain);
+}

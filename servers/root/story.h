@@ -18,5 +18,7 @@ struct story {
 void story_tell(struct domain *domain, const struct story *story);
 /* The last one; count is 0 if there was none. */
 void story_read(const struct domain *domain, struct manage_story *story);
+/* There was none. */
+void story_forget(struct domain *domain);
 
 #endif

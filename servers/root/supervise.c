@@ -140,8 +140,9 @@ bool supervise_start(struct domain *domain) {
 }
 
 void supervise_continue(void) {
-	for (uint32_t i = 1; i < description.domain_count; i++)
-		if (domains[i].stage == STAGE_HELD) supervise_start(&domains[i]);
+	for (uint32_t i = 0; i < start_count; i++)
+		if (domains[start_order[i]].stage == STAGE_HELD)
+			supervise_start(&domains[start_order[i]]);
 	supervise_check_exit();
 }
 

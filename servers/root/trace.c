@@ -7,6 +7,8 @@
 #include "pages.h"
 #include "root.h"
 
+#define LAST_LOOK 1024ULL /* records of each CPU */
+
 static struct trace_header *buffers; /* one behind the other */
 static uint64_t first_mfn;
 static uint32_t cpus, frames;               /* of one buffer */
@@ -46,14 +48,52 @@ void trace_give(const struct domain *domain, struct native_start *start) {
 }
 
 bool trace_set(uint64_t points) {
-	return points <= TRACE_ALL && !cap_trace_set(boot_info->trace_slot, (uint32_t)points);
+	return points <= TRACE_ALL && !cap_trace_set(boot_info->trace_slot, (uint32_t)points, 0);
+}
+
+static void read(uint32_t cpu, uint64_t from, struct trace_record *to, uint32_t count,
+		 struct trace_piece *piece) {
+	const uint8_t *buffer = (const uint8_t *)buffers + (uint64_t)cpu * frames * PAGE_SIZE;
+
+	trace_copy((const void *)buffer, frames, from, to, count, piece);
 }
 
 bool trace_read(uint32_t cpu, uint64_t from, struct trace_record *to, uint32_t count,
 		struct trace_piece *piece) {
-	const uint8_t *buffer = (const uint8_t *)buffers + (uint64_t)cpu * frames * PAGE_SIZE;
-
 	if (cpu >= cpus) return false;
-	trace_copy((const void *)buffer, frames, from, to, count, piece);
+	read(cpu, from, to, count, piece);
 	return true;
+}
+
+/* Puts it where its time says, among `have` sorted ones; the oldest makes room. */
+static uint32_t keep(struct trace_record *to, uint32_t have, uint32_t count,
+		     const struct trace_record *record) {
+	uint32_t at = have;
+
+	while (at && to[at - 1].time > record->time) at--;
+	if (have == count && !at) return have;
+	if (have == count) {
+		memmove(to, to + 1, (at - 1) * sizeof(*to));
+		to[at - 1] = *record;
+		return have;
+	}
+	memmove(to + at + 1, to + at, (have - at) * sizeof(*to));
+	to[at] = *record;
+	return have + 1;
+}
+
+uint32_t trace_last(uint16_t domid, struct trace_record *to, uint32_t count) {
+	static struct trace_record look[LAST_LOOK];
+	uint32_t have = 0;
+
+	for (uint32_t cpu = 0; cpu < cpus; cpu++) {
+		struct trace_piece piece;
+
+		/* Where it stands, then what is before that. */
+		read(cpu, UINT64_MAX, look, 0, &piece);
+		read(cpu, piece.first - MIN(piece.first, LAST_LOOK), look, LAST_LOOK, &piece);
+		for (uint32_t n = 0; n < piece.records; n++)
+			if (look[n].domain == domid) have = keep(to, have, count, &look[n]);
+	}
+	return have;
 }

@@ -22,5 +22,7 @@ MUST_CHECK bool trace_set(uint64_t points);
 /* A piece of a CPU's records (libs/trace). False: there is no such CPU. */
 MUST_CHECK bool trace_read(uint32_t cpu, uint64_t from, struct trace_record *to, uint32_t count,
 			   struct trace_piece *piece);
+/* A domain's last records, oldest first, as far as they are not long ago. How many. */
+uint32_t trace_last(uint16_t domid, struct trace_record *to, uint32_t count);
 
 #endif

@@ -14,6 +14,7 @@
 #include "manage.h"
 #include "memory.h"
 #include "pages.h"
+#include "plug.h"
 #include "proto/xen/xen.h"
 #include "root.h"
 #include "trace.h"
@@ -70,6 +71,7 @@ static uint32_t control_page_count(const struct domain *domain) {
 
 static void control_event(void *context) {
 	upgrade_look(context);
+	plug_look(context);
 	supervise_check_exit();
 }
 
@@ -188,6 +190,7 @@ void wiring_init(void) {
 	trace_init();
 	for (uint32_t i = 0; i < description.connection_count; i++) make_link(i);
 	for (uint32_t i = 0; i < description.blob_count; i++) make_config(&description.blobs[i]);
+	plug_init();
 }
 
 /* --- channels --- */
@@ -282,7 +285,7 @@ void wiring_announce(struct domain *guest, bool present) {
 	}
 }
 
-bool wiring_ask(struct domain *guest, uint32_t what, uint64_t value) {
+bool wiring_ask(struct domain *guest, uint32_t what, uint32_t value) {
 	struct domain *store = wiring_server(guest, SYSTEM_CONN_STORE);
 	struct control_ask *ask;
 
@@ -292,7 +295,7 @@ bool wiring_ask(struct domain *guest, uint32_t what, uint64_t value) {
 		if (description.connections[index].protocol != SYSTEM_CONN_STORE) continue;
 		ask = &store->control->ask[place_of(store, index)][what];
 		ask->value = value;
-		__atomic_store_n(&ask->asked, ask->asked + 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&ask->asked, (uint16_t)(ask->asked + 1), __ATOMIC_RELEASE);
 		wiring_kick(store);
 		return true;
 	}

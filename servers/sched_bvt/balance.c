@@ -50,10 +50,7 @@ static void measure(uint64_t period) {
 		struct sched_vcpu *v = &sched_vcpus[i];
 		uint64_t before = (uint64_t)v->own[BVT_WANTED];
 
-		v->own[BVT_DEMAND] =
-			v->wanted >= before
-				? (int64_t)MIN((v->wanted - before) * 1000 / period, 1000U)
-				: 0;
+		v->own[BVT_DEMAND] = (int64_t)MIN((v->wanted - before) * 1000 / period, 1000U);
 		v->own[BVT_WANTED] = (int64_t)v->wanted;
 		if (v->cpu != SCHED_NOWHERE) demand[v->cpu] += v->own[BVT_DEMAND];
 	}

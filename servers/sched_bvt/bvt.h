@@ -15,6 +15,8 @@ enum {
 	BVT_USED,   /* ns that it ran in it */
 	BVT_WANTED, /* balance.c: wanted, when it was last looked at; */
 	BVT_DEMAND, /* part of a CPU that it wanted since the time before, in thousandths */
+	BVT_PLACE,  /* in the order of the plan that runs, and */
+	BVT_BUDGET, /* ns that it has there */
 };
 
 /* The scheduler's virtual time of a CPU. */

@@ -7,7 +7,10 @@
  *
  * A plan says that ahead of time: entries in order of effective virtual time, each with a
  * budget that brings it level with the last one, and the allowance on top. When a round
- * has ended the core tells, and the next plan is made from what really ran.
+ * has ended the core tells, and the next plan is made from what really ran. It is committed only
+ * if it differs: as long as everybody runs for its budget or sleeps throughout, the plan
+ * that is there is right, round after round. A CPU with one guest's vCPU has nothing to share,
+ * and this domain is not told of its rounds at all.
  *
  * Waking costs no plan. One that sleeps would wake with the scheduler's virtual time, the
  * least of all that can run; so it stands there already, before those who are ahead of
@@ -24,10 +27,12 @@
 
 #define WINDOW      MILLISECONDS(50) /* of caps */
 #define MOST_BEHIND 4                /* slices that one gets at once for being behind */
+#define NEAR_ENOUGH 8                /* a budget that differs by less than this part of it */
 
-static uint64_t allowance;                              /* ns */
-static uint64_t rounds[SCHED_CPUS], window[SCHED_CPUS]; /* at the last plan; window 0: no limits */
-static int64_t svt[SCHED_CPUS];                         /* scheduler's virtual time */
+static uint64_t allowance;          /* ns */
+static uint64_t rounds[SCHED_CPUS]; /* of its plan, at the last look */
+static uint64_t window[SCHED_CPUS]; /* its plan is for this one; 0: for all to come */
+static int64_t svt[SCHED_CPUS];     /* scheduler's virtual time */
 static uint64_t last_plan[SCHED_CPUS];
 
 static void start(void) { allowance = sched_argument("allowance", 5000) * 1000; }
@@ -69,8 +74,7 @@ static void charge_window(struct sched_vcpu *v, uint64_t ran) {
 
 /* What it ran since the last plan; and who slept wakes no earlier than the others are. */
 static void charge(struct sched_vcpu *v) {
-	uint64_t seen = (uint64_t)v->own[BVT_SEEN];
-	uint64_t ran = v->ran >= seen ? v->ran - seen : v->ran; /* a new incarnation begins at 0 */
+	uint64_t ran = v->ran - (uint64_t)v->own[BVT_SEEN];
 	bool slept = !sched_is_runnable(v) || v->account.woke > last_plan[v->cpu];
 
 	charge_warp(v, ran);
@@ -111,6 +115,7 @@ static bool before(const struct sched_vcpu *a, const struct sched_vcpu *b) {
 }
 
 static uint16_t order[SCHED_MAX];
+static uint64_t budgets[SCHED_MAX]; /* in this order */
 
 /* Guests of this CPU, least effective virtual time first. */
 static uint32_t sorted(uint32_t cpu) {
@@ -138,32 +143,65 @@ static int64_t slice_of_all(uint32_t n) {
 }
 
 /* It may run until it is level with the last one, and a slice more. */
-static void add(struct sched_vcpu *v, int64_t last, int64_t slice, bool *limited) {
-	uint64_t budget, left, mask = SCHED_BOTH_FRAMES;
-
+static uint64_t budget_of(const struct sched_vcpu *v, int64_t last, int64_t slice) {
 	if (v->given.slice_us) slice = to_virtual(v, v->given.slice_us * 1000UL);
-	budget = left = to_real(v, MIN(last - effective(v), MOST_BEHIND * slice) + slice);
-	if (v->given.warp_limit_us && warped(v)) {
+	return to_real(v, MIN(last - effective(v), MOST_BEHIND * slice) + slice);
+}
+
+/* With what is left of its limits in this window; again: in the next one it is more. */
+static void add(struct sched_vcpu *v, uint64_t budget, bool alone, bool *limited, bool *again) {
+	uint64_t left = budget, mask = SCHED_BOTH_FRAMES;
+
+	if (v->given.warp_limit_us && warped(v) && !alone) {
 		left = v->given.warp_limit_us * 1000UL - (uint64_t)v->own[BVT_WARPED];
-		*limited = true;
+		*limited = *again = true;
 	}
 	if (v->given.cap) {
 		uint64_t most = WINDOW / 1000 * v->given.cap, used = (uint64_t)v->own[BVT_USED];
 
+		if (alone) budget = left = UINT64_MAX; /* nobody tells of its rounds */
 		left = MIN(left, most > used ? most - used : 0);
 		if (left < PLAN_BUDGET_MIN) left = most, mask = SCHED_NEXT_FRAME;
 		*limited = true;
+		*again |= !alone || left < most || mask != SCHED_BOTH_FRAMES;
 	}
 	sched_add(v, MIN(budget, left), mask, left < budget ? PLAN_ONCE : 0);
 }
 
-static void plan_cpu(uint32_t cpu) {
+/* Order and budgets as they should be. True: those of the plan that runs are as good. */
+static bool same_plan(uint32_t n) {
+	int64_t slice = slice_of_all(n), last = n ? effective(&sched_vcpus[order[n - 1]]) : 0;
+	bool same = true;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct sched_vcpu *v = &sched_vcpus[order[i]];
+		uint64_t old = (uint64_t)v->own[BVT_BUDGET];
+
+		budgets[i] = budget_of(v, last, slice);
+		same &= v->own[BVT_PLACE] == i + 1 && budgets[i] <= old + old / NEAR_ENOUGH &&
+			budgets[i] >= old - old / NEAR_ENOUGH;
+	}
+	return same;
+}
+
+/* What was committed is what runs; refused, it is no plan to compare the next one with. */
+static void note_plan(uint32_t n, bool taken) {
+	for (uint32_t i = 0; i < n; i++) {
+		struct sched_vcpu *v = &sched_vcpus[order[i]];
+
+		v->own[BVT_PLACE] = taken ? i + 1 : 0;
+		v->own[BVT_BUDGET] = (int64_t)budgets[i];
+	}
+}
+
+/* changed: its set, or there are limits, of which some is used up. */
+static void plan_cpu(uint32_t cpu, bool changed) {
 	static const uint64_t frames[2] = {WINDOW, WINDOW};
 	uint32_t n = sorted(cpu);
-	int64_t slice = slice_of_all(n);
-	bool limited = false;
-	int64_t last = n ? effective(&sched_vcpus[order[n - 1]]) : 0;
+	bool limited = false, again = false;
 
+	rounds[cpu] = sched_rounds(cpu);
+	if (same_plan(n) && !changed) return;
 	sched_begin(cpu);
 	for (uint32_t i = 0; i < sched_count; i++) {
 		struct sched_vcpu *v = &sched_vcpus[i];
@@ -171,28 +209,33 @@ static void plan_cpu(uint32_t cpu) {
 		if (v->cpu == cpu && !sched_is_guest(v))
 			sched_add(v, sched_slice(v, 2 * allowance), SCHED_BOTH_FRAMES, 0);
 	}
-	for (uint32_t i = 0; i < n; i++) add(&sched_vcpus[order[i]], last, slice, &limited);
+	for (uint32_t i = 0; i < n; i++) {
+		struct sched_vcpu *v = &sched_vcpus[order[i]];
+
+		add(v, budgets[i], n == 1, &limited, &again);
+	}
 	if (limited) sched_frames(frames, 2, sched_now() / WINDOW * WINDOW);
-	sched_commit(n ? PLAN_NOTIFY_SPENT : 0);
-	rounds[cpu] = sched_rounds(cpu);
-	window[cpu] = limited ? sched_now() / WINDOW : 0;
+	note_plan(n, sched_commit(n > 1 ? PLAN_NOTIFY_SPENT : 0));
+	window[cpu] = again ? 1 + sched_now() / WINDOW : 0;
 }
 
 static void plan(void) {
 	bool due[SCHED_CPUS] = {0};
-	uint64_t now_window = sched_now() / WINDOW;
+	uint64_t now_window = 1 + sched_now() / WINDOW;
 	bool limited = false;
 
 	sched_read();
 	for (uint32_t cpu = 0; cpu < sched_cpu_count; cpu++) charge_cpu(cpu);
 	bvt_balance(due);
 	for (uint32_t cpu = 0; cpu < sched_cpu_count; cpu++) {
-		due[cpu] |= sched_changed || sched_rounds(cpu) != rounds[cpu];
-		due[cpu] |= window[cpu] && window[cpu] != now_window;
-		if (due[cpu]) plan_cpu(cpu);
+		bool over = window[cpu] && window[cpu] != now_window;
+
+		due[cpu] |= sched_changed;
+		if (due[cpu] || over || sched_rounds(cpu) != rounds[cpu])
+			plan_cpu(cpu, due[cpu] || window[cpu]);
 		limited |= window[cpu] != 0;
 	}
-	sched_wake_at(limited ? (now_window + 1) * WINDOW : 0);
+	sched_wake_at(limited ? now_window * WINDOW : 0);
 }
 
 const struct sched_policy sched_policy = {start, plan};

@@ -10,7 +10,7 @@
  *
  * A reservation is a limit too: its budget comes once in a period. All others, guests
  * without reservation included, share round robin what is left over; a cap limits them
- * in a frame of BACKGROUND.
+ * to their part of the time until the next plan, or of BACKGROUND if nobody has a reservation.
  *
  * Plans. Budgets begin anew when the next period of anybody begins: a timer makes the next plan
  * there. Frame 0 lasts until then. What has had its budget is only in frame 1, which nobody reaches
@@ -117,7 +117,6 @@ static uint64_t deadline(const struct sched_vcpu *v) {
 static void advance(struct sched_vcpu *v) {
 	uint64_t late = sched_now() - (uint64_t)v->own[PERIOD_START];
 
-	if (v->ran < (uint64_t)v->own[SEEN]) v->own[SEEN] = 0; /* a new incarnation */
 	if (late < period(v)) return;
 	v->own[PERIOD_START] += (int64_t)(late / period(v) * period(v));
 	v->own[SEEN] = (int64_t)v->ran;
@@ -135,9 +134,10 @@ static bool before(const struct sched_vcpu *a, const struct sched_vcpu *b) {
 	return x != y ? x < y : a < b;
 }
 
-/* The reservations of a CPU, earliest deadline first; the end of the first period in *next. */
-static void add_reserved(uint32_t cpu, uint64_t *next) {
-	static uint16_t order[SCHED_MAX];
+static uint16_t order[SCHED_MAX];
+
+/* The reservations of a CPU, earliest deadline first; how many. */
+static uint32_t sorted(uint32_t cpu) {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < sched_count; i++) {
@@ -146,11 +146,14 @@ static void add_reserved(uint32_t cpu, uint64_t *next) {
 		order[n++] = (uint16_t)i;
 	}
 	sched_sort(order, n, before);
+	return n;
+}
+
+static void add_reserved(uint32_t n) {
 	for (uint32_t i = 0; i < n; i++) {
 		struct sched_vcpu *v = &sched_vcpus[order[i]];
 		uint64_t left = left_of(v);
 
-		*next = MIN(*next, deadline(v));
 		if (left < PLAN_BUDGET_MIN)
 			sched_add(v, v->given.budget_us * 1000UL, SCHED_NEXT_FRAME, PLAN_ONCE);
 		else
@@ -158,7 +161,7 @@ static void add_reserved(uint32_t cpu, uint64_t *next) {
 	}
 }
 
-static void add_others(uint32_t cpu, bool guests) {
+static void add_others(uint32_t cpu, bool guests, uint64_t frame) {
 	uint32_t spread = 0;
 
 	for (uint32_t i = 0; i < sched_count; i++) {
@@ -166,20 +169,20 @@ static void add_others(uint32_t cpu, bool guests) {
 		uint32_t home = v->own[ADMITTED] ? SCHED_NOWHERE : sched_home(v, &spread);
 
 		if (home == cpu && sched_is_guest(v) == guests)
-			sched_add_slice(v, sched_slice(v, slice), BACKGROUND, SCHED_BOTH_FRAMES);
+			sched_add_slice(v, sched_slice(v, slice), frame, SCHED_BOTH_FRAMES);
 	}
 }
 
 static uint64_t plan_cpu(uint32_t cpu) {
-	uint64_t next = UINT64_MAX, frames[2];
+	uint32_t n = sorted(cpu);
+	uint64_t next = n ? deadline(&sched_vcpus[order[0]]) : UINT64_MAX;
+	uint64_t frames[2] = {n ? next - sched_now() : BACKGROUND, BACKGROUND};
 
 	sched_begin(cpu);
-	add_others(cpu, false);
-	add_reserved(cpu, &next);
-	add_others(cpu, true);
-	frames[0] = next == UINT64_MAX ? BACKGROUND : next - sched_now();
-	frames[1] = BACKGROUND;
-	sched_frames(frames, next == UINT64_MAX ? 1 : 2, sched_now());
+	add_others(cpu, false, frames[0]);
+	add_reserved(n);
+	add_others(cpu, true, frames[0]);
+	sched_frames(frames, n ? 2 : 1, sched_now());
 	sched_commit(0);
 	return next;
 }

@@ -157,23 +157,40 @@ void guest_release(struct client *client) {
 	watch_fire_special("@releaseDomain");
 }
 
-void guest_ask(struct client *client, uint32_t what, uint64_t value) {
-	char path[64], text[24];
+/* A node of its home; false: it is not there. A guest may have removed what it owns: then it is
+ * not listening there. */
+static bool tell(const struct client *client, const char *name, const char *value) {
+	char path[64];
 	size_t length = path_home(client, path, sizeof(path));
 	uint32_t node;
 
-	if (!client->home) return;
-	if (what == CONTROL_ASK_MEMORY) {
-		rt_format(path + length, sizeof(path) - length, "/memory/target");
-		rt_format(text, sizeof(text), "%lu", value);
-	} else {
-		rt_format(path + length, sizeof(path) - length, "/control/shutdown");
-		rt_format(text, sizeof(text), "%s",
-			  value == CONTROL_SHUTDOWN_REBOOT ? "reboot" : "poweroff");
-	}
-	/* A guest may have removed what it owns: then it is not listening there. */
+	rt_format(path + length, sizeof(path) - length, "/%s", name);
 	node = tree_find(path, NULL);
-	if (!node || !tree_set_value(node, text, (uint32_t)strlen(text))) return;
-	watch_fire(path, node);
+	if (!node) return false;
+	if (tree_set_value(node, value, (uint32_t)strlen(value))) watch_fire(path, node);
+	return true;
+}
+
+/* Linux takes a CPU up or down when its node is written, whatever it said before. */
+static void tell_vcpus(const struct client *client, uint32_t online) {
+	char name[32];
+	uint32_t i = 0;
+
+	do rt_format(name, sizeof(name), "cpu/%u/availability", i);
+	while (tell(client, name, i++ < online ? "online" : "offline"));
+}
+
+void guest_ask(struct client *client, uint32_t what, uint32_t value) {
+	char text[24];
+
+	if (!client->home) return;
+	rt_format(text, sizeof(text), "%u", value);
+	if (what == CONTROL_ASK_MEMORY)
+		tell(client, "memory/target", text);
+	else if (what == CONTROL_ASK_VCPUS)
+		tell_vcpus(client, value);
+	else
+		tell(client, "control/shutdown",
+		     value == CONTROL_SHUTDOWN_REBOOT ? "reboot" : "poweroff");
 	boat_commit();
 }

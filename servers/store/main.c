@@ -105,7 +105,7 @@ static bool peer_changed(unsigned n, bool present, uint32_t incarnation) {
 
 /* What root has us write into guests' homes. Of one that is not there it asks nothing. */
 static void serve_asks(void) {
-	uint64_t value;
+	uint32_t value;
 
 	for (unsigned n = 0; n < rt_start_page->connection_count; n++) {
 		if (described(n)->protocol != SYSTEM_CONN_STORE) continue;

@@ -122,7 +122,7 @@ void guest_make_tree(void);
 void guest_introduce(struct client *client, const struct guest_facts *facts);
 void guest_release(struct client *client);
 /* What root asks of it (CONTROL_ASK_*): the node by which guests are asked. */
-void guest_ask(struct client *client, uint32_t what, uint64_t value);
+void guest_ask(struct client *client, uint32_t what, uint32_t value);
 
 /* --- connection.c --- */
 

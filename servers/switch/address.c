@@ -22,10 +22,7 @@ static struct {
 } fixed[FIXED];
 
 static uint64_t key_of(uint32_t network, const uint8_t mac[6], uint32_t vlan) {
-	uint64_t key = 0;
-
-	for (uint32_t i = 0; i < 6; i++) key = key << 8 | mac[i];
-	return key << 16 | network << 12 | vlan;
+	return mac_number(mac) << 16 | network << 12 | vlan;
 }
 
 static uint32_t hash(uint64_t key) { return (uint32_t)(key * 0x9e3779b97f4a7c15ULL >> 40); }

@@ -26,7 +26,7 @@ uint32_t queue_available(struct queue *queue, struct ring *ring) {
 	/* Answers that are not out yet use slots as well. */
 	if (count <= NETIF_SLOTS - (ring->next - ring->published)) return count;
 	ring->available = ring->next;
-	vif_break(queue_port(queue), "its ring's indices are impossible");
+	backend_break(&queue_port(queue)->vif.end, "its ring's indices are impossible");
 	return 0;
 }
 
@@ -58,7 +58,7 @@ static bool publish(struct queue *queue, struct ring *ring, uint32_t which) {
 	uint32_t base = ring->published, count = ring->next - base;
 
 	if (!count) return false;
-	record->incarnation = sw.port[queue->port].vif.incarnation;
+	record->incarnation = sw.port[queue->port].vif.end.incarnation;
 	record->queue = queue->number;
 	record->ring = (uint16_t)which;
 	record->base = base;
@@ -104,7 +104,8 @@ static void finish(struct port *port, const struct boat_answers *record) {
 	struct queue *queue;
 	struct ring *ring;
 
-	if (record->incarnation != vif->incarnation || record->queue >= vif->queue_count) return;
+	if (record->incarnation != vif->end.incarnation || record->queue >= vif->queue_count)
+		return;
 	queue = &sw.queue[vif->first_queue + record->queue];
 	ring = record->ring == BOAT_TX ? &queue->tx : &queue->rx;
 	if (load(&ring->shared->rsp_prod) != record->base) return;
@@ -125,7 +126,8 @@ static void begin(struct queue *queue, bool adopt) {
 	queue->condemned = 0;
 	queue->guess = SW_NONE;
 	queue->waiting_first = queue->waiting_count = queue->waiting_pages = 0;
-	if (adopt && round->count && round->incarnation == sw.port[queue->port].vif.incarnation &&
+	if (adopt && round->count &&
+	    round->incarnation == sw.port[queue->port].vif.end.incarnation &&
 	    round->base == queue->tx.next) {
 		/* Once may be chance. */
 		if (round->times) queue->condemned = (uint16_t)round->count;
@@ -153,7 +155,7 @@ void round_begin(struct queue *queue, uint32_t slots) {
 	struct boat_round *round = &sw.boat->round[queue - sw.queue];
 
 	if (!round->count) {
-		uint32_t incarnation = sw.port[queue->port].vif.incarnation;
+		uint32_t incarnation = sw.port[queue->port].vif.end.incarnation;
 
 		if (round->base != queue->tx.next || round->incarnation != incarnation) {
 			round->times = 0;

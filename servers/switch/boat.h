@@ -18,8 +18,8 @@
  * index it takes (struct boat_round). A successor that finds a round begun twice at the same
  * index answers what is there, and drops the frames.
  *
- * Counters, learned addresses, rules that were changed and connections that are tracked lie
- * here as well, behind one another. The lifeboat's last pages are the pool of packets.
+ * Counters, multicast groups, learned addresses, rules that were changed and connections that are
+ * tracked lie here as well, behind one another. The lifeboat's last pages are the pool of packets.
  */
 #ifndef SERVERS_SWITCH_BOAT_H
 #define SERVERS_SWITCH_BOAT_H
@@ -29,9 +29,10 @@
 #include "proto/switch.h"
 #include "proto/xen/netif.h"
 
-#define BOAT_LAYOUT    1U
+#define BOAT_LAYOUT    2U
 #define BOAT_QUEUES    96U
 #define BOAT_ADDRESSES 1024U
+#define BOAT_GROUPS    32U /* multicast addresses of one VIF */
 
 #define BOAT_FREE 0U
 #define BOAT_BUSY 1U
@@ -69,8 +70,19 @@ struct boat_address {
 	uint32_t seen; /* seconds since boot */
 };
 
+/*
+ * What a VIF has asked for by multicast control. A request is done once more if we die before it
+ * is answered, and leaves the same then.
+ */
+struct boat_groups {
+	uint32_t listed; /* it hears these only; 0: all of them */
+	uint32_t incarnation;
+	uint64_t group[BOAT_GROUPS]; /* MAC << 16 | 1; 0: none */
+};
+
 struct boat {
 	struct boat_port port[SWITCH_MAX_PORTS];
+	struct boat_groups groups[SWITCH_MAX_PORTS];
 	struct boat_round round[BOAT_QUEUES];
 	struct boat_address address[BOAT_ADDRESSES];
 	struct boat_answers answers[SWITCH_MAX_PORTS];
@@ -86,5 +98,6 @@ uint32_t boat_check(struct boat *boat, uint32_t ports);
 _Static_assert(sizeof(struct boat_answers) == 32 + 8 * NETIF_SLOTS, "boat_answers layout");
 _Static_assert(sizeof(struct boat_round) == 16, "boat_round layout");
 _Static_assert(sizeof(struct boat_address) == 16, "boat_address layout");
+_Static_assert(sizeof(struct boat_groups) == 8 + 8 * BOAT_GROUPS, "boat_groups layout");
 
 #endif

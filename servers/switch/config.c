@@ -78,7 +78,12 @@ const char *config_check(const void *blob, uint32_t size) {
 static void apply_vif(struct port *port, const struct switch_port *from) {
 	struct vif *vif = &port->vif;
 
-	vif->guest = SW_NONE;
+	vif->end = (struct backend_device){
+		.name = port->name,
+		.number = port_index(port),
+		.handle = from->handle,
+		.guest = BACKEND_NONE,
+	};
 	vif->first_queue = (uint16_t)sw.queue_count;
 	/* Queues run out before ports do: then there are fewer for the last ones. */
 	vif->offered =
@@ -102,9 +107,10 @@ static void apply_vif(struct port *port, const struct switch_port *from) {
 
 		if (c->protocol != SYSTEM_CONN_VIF || strcmp(c->peer, config_string(from->peer)))
 			continue;
-		vif->guest = (uint16_t)i;
-		vif->domid = c->peer_domid;
+		vif->end.guest = (uint16_t)i;
+		vif->end.domid = c->peer_domid;
 	}
+	backend_add(&vif->end);
 }
 
 static void apply_uplink(struct port *port, const struct switch_port *from) {

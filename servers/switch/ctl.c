@@ -1,45 +1,36 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who may watch and change the switch (proto/netctl.h). A request is copied, payload and
- * all, before it is looked at; it is done at once, and its answer is complete before `done`
- * says so. What a client does with its pages meanwhile harms its own answer only.
- *
- * Rules are swapped whole or not at all by the firewall, which checks them.
+ * Who may watch and change the switch (proto/netctl.h). Rules are swapped whole or not at all by
+ * the firewall, which checks them.
  */
 #include "ctl.h"
 
-#include "libs/event/event.h"
 #include "libs/log/log.h"
 #include "libs/rt/time.h"
 
-struct ctl_client ctl_client[CTL_CLIENTS];
-uint32_t ctl_clients;
+static struct ctl_server client[CTL_CLIENTS];
 
-/* One request at a time, in private. */
-static struct request {
-	uint32_t number, op, port, direction, argument, length;
-	uint32_t answer_length;
-	char text[256];
-	uint8_t payload[NETCTL_PAYLOAD] __attribute__((aligned(8)));
-} request;
+static struct ctl_records records = {
+	.servers = client,
+	.right = NETCTL_F_LIMITS,
+	.at = CTL_TAP,
+	.things = NETCTL_RECORDS,
+	.size = sizeof(struct netctl_limits),
+};
 
-static uint32_t fail(uint32_t status, const char *text) {
-	rt_strcopy(request.text, text, sizeof(request.text));
-	return status;
-}
-
-/* --- what can be asked for --- */
+_Static_assert(offsetof(struct netctl_record, limits) == NETCTL_RECORDS, "as ctl_records has it");
 
 static uint32_t port_state(const struct port *port) {
 	const struct uplink *uplink = &sw.uplink[port->uplink % SW_UPLINKS];
 
-	if (port->kind == SWITCH_PORT_VIF) return port->vif.state == VIF_LIVE;
+	if (port->kind == SWITCH_PORT_VIF) return port->vif.end.state == BACKEND_LIVE;
 	return port->uplink < SW_UPLINKS && uplink->up && uplink->net.link;
 }
 
-static uint32_t counters(void) {
-	struct netctl_port *answer = (struct netctl_port *)(void *)request.payload;
+static uint32_t counters(struct ctl_server *server, struct ctl_request *request) {
+	struct netctl_port *answer = (struct netctl_port *)(void *)request->payload;
 
+	(void)server;
 	for (uint32_t n = 0; n < sw.port_count; n++) {
 		const struct port *port = &sw.port[n];
 
@@ -53,145 +44,104 @@ static uint32_t counters(void) {
 		};
 		rt_strcopy(answer[n].name, port->name, sizeof(answer[n].name));
 		memcpy(answer[n].dropped, port->count->dropped, sizeof(answer[n].dropped));
+		answer[n].limits = limits_of(port);
 	}
-	request.answer_length = sw.port_count * (uint32_t)sizeof(*answer);
-	return NETCTL_OK;
+	request->answer_length = sw.port_count * (uint32_t)sizeof(*answer);
+	return CTL_OK;
 }
 
 /* Is there such a port with rules? */
-static bool has_direction(void) {
-	return request.port < sw.port_count && sw.port[request.port].kind == SWITCH_PORT_VIF &&
-	       request.direction <= NETCTL_IN;
+static bool has_direction(const struct ctl_request *request) {
+	return request->port < sw.port_count && sw.port[request->port].kind == SWITCH_PORT_VIF &&
+	       request->direction <= NETCTL_IN;
 }
 
-static uint32_t rule_counters(void) {
-	struct netctl_rule *answer = (struct netctl_rule *)(void *)request.payload;
-	uint32_t most = NETCTL_PAYLOAD / sizeof(*answer), count;
-
-	if (!has_direction()) return fail(NETCTL_UNKNOWN, "there is no such VIF or direction");
-	count = fw_rule_counters(&sw.fw, request.port, request.direction, answer, most);
-	request.answer_length = MIN(count, most) * (uint32_t)sizeof(*answer);
-	return NETCTL_OK;
+static uint32_t no_direction(struct ctl_request *request) {
+	return ctl_refuse(request, CTL_UNKNOWN, "there is no such VIF or direction");
 }
 
-static uint32_t set_rules(void) {
+static uint32_t rule_counters(struct ctl_server *server, struct ctl_request *request) {
+	struct netctl_rule *answer = (struct netctl_rule *)(void *)request->payload;
+	uint32_t most = CTL_PAYLOAD / sizeof(*answer), count;
+
+	(void)server;
+	if (!has_direction(request)) return no_direction(request);
+	count = fw_rule_counters(&sw.fw, request->port, request->direction, answer, most);
+	request->answer_length = MIN(count, most) * (uint32_t)sizeof(*answer);
+	return CTL_OK;
+}
+
+static uint32_t set_rules(struct ctl_server *server, struct ctl_request *request) {
 	struct fw_error error = {.rule = FW_NO_RULE};
 	int result;
 
-	if (!has_direction()) return fail(NETCTL_UNKNOWN, "there is no such VIF or direction");
-	result = fw_swap(&sw.fw, request.port, request.direction, request.payload, request.length,
-			 time_now(), &error);
+	(void)server;
+	if (!has_direction(request)) return no_direction(request);
+	result = fw_swap(&sw.fw, request->port, request->direction, request->payload,
+			 request->length, time_now(), &error);
 	if (!result) {
-		log_print("%s: new rules %s", sw.port[request.port].name,
-			  request.direction == NETCTL_OUT ? "out" : "in");
-		return NETCTL_OK;
+		log_print("%s: new rules %s", sw.port[request->port].name,
+			  request->direction == NETCTL_OUT ? "out" : "in");
+		return CTL_OK;
 	}
-	if (result == -XEN_ENOSPC) return fail(NETCTL_INVALID, "the rules are too large");
+	if (result == -XEN_ENOSPC)
+		return ctl_refuse(request, CTL_INVALID, "the rules are too large");
 	if (error.rule == FW_NO_RULE)
-		rt_strcopy(request.text, error.text ? error.text : "these are no rules",
-			   sizeof(request.text));
-	else
-		rt_format(request.text, sizeof(request.text), "line %u: %s", error.line,
-			  error.text);
-	return NETCTL_INVALID;
+		return ctl_refuse(request, CTL_INVALID, "%s",
+				  error.text ? error.text : "these are no rules");
+	return ctl_refuse(request, CTL_INVALID, "line %u: %s", error.line, error.text);
 }
 
-static uint32_t do_request(struct ctl_client *client) {
-	static const uint8_t rights[] = {
-		[NETCTL_COUNTERS] = NETCTL_F_WATCH,  [NETCTL_RULE_COUNTERS] = NETCTL_F_WATCH,
-		[NETCTL_SET_RULES] = NETCTL_F_RULES, [NETCTL_TAP_START] = NETCTL_F_TAP,
-		[NETCTL_TAP_STOP] = NETCTL_F_TAP,
-	};
+static uint32_t reasons(struct ctl_server *server, struct ctl_request *request) {
+	char(*answer)[NETCTL_REASON] = (char(*)[NETCTL_REASON])(void *)request->payload;
 
-	if (!request.op || request.op >= ARRAY_SIZE(rights))
-		return fail(NETCTL_UNKNOWN, "there is no such request");
-	if (!(client->flags & rights[request.op]))
-		return fail(NETCTL_DENIED, "this connection has no right to that");
-	if (request.length > NETCTL_PAYLOAD) return fail(NETCTL_INVALID, "the payload is too long");
-	switch (request.op) {
-	case NETCTL_COUNTERS: return counters();
-	case NETCTL_RULE_COUNTERS: return rule_counters();
-	case NETCTL_SET_RULES: return set_rules();
-	case NETCTL_TAP_START: return tap_start(client, request.port, request.argument);
-	default: tap_stop(client); return NETCTL_OK;
-	}
+	(void)server;
+	memset(answer, 0, NETCTL_DROP_REASONS * NETCTL_REASON);
+	for (uint32_t n = 0; n < DROP_REASONS; n++)
+		rt_strcopy(answer[n], drop_name(n), sizeof(answer[n]));
+	request->answer_length = NETCTL_DROP_REASONS * NETCTL_REASON;
+	return CTL_OK;
 }
 
-/* --- requests and answers --- */
+static uint32_t set_limits(struct ctl_server *server, struct ctl_request *request) {
+	struct netctl_limits asked;
 
-static uint32_t load(const uint32_t *at) { return __atomic_load_n(at, __ATOMIC_ACQUIRE); }
-
-/* Takes a new request into `request`. False: there is none. */
-static bool take_request(const struct ctl_client *client) {
-	const struct netctl_page *page = client->page;
-
-	request.number = load(&page->request);
-	if (request.number == page->done) return false;
-	request.op = load(&page->op);
-	request.port = load(&page->port);
-	request.direction = load(&page->direction);
-	request.argument = load(&page->argument);
-	request.length = load(&page->length);
-	request.answer_length = 0;
-	request.text[0] = '\0';
-	if (request.length <= NETCTL_PAYLOAD)
-		memcpy(request.payload, client->payload, request.length);
-	return true;
+	if (request->port >= sw.port_count || sw.port[request->port].kind != SWITCH_PORT_VIF)
+		return ctl_refuse(request, CTL_UNKNOWN, "there is no such VIF");
+	if (request->length < sizeof(asked))
+		return ctl_refuse(request, CTL_INVALID, "the limits are missing");
+	memcpy(&asked, request->payload, sizeof(asked));
+	if (!limits_set(request->port, &asked))
+		return ctl_refuse(request, CTL_INVALID, "a limit is too high");
+	asked = limits_of(&sw.port[request->port]);
+	ctl_record_set(&records, server, request->port, &asked);
+	log_print("%s: new limits", sw.port[request->port].name);
+	return CTL_OK;
 }
 
-void ctl_work(struct ctl_client *client) {
-	struct netctl_page *page = client->page;
-	bool send = tap_show(client);
+static const struct ctl_op ops[] = {
+	{NETCTL_COUNTERS, NETCTL_F_WATCH, counters},
+	{NETCTL_RULE_COUNTERS, NETCTL_F_WATCH, rule_counters},
+	{NETCTL_SET_RULES, NETCTL_F_RULES, set_rules},
+	{NETCTL_TAP_START, NETCTL_F_TAP, tap_start},
+	{NETCTL_TAP_STOP, NETCTL_F_TAP, tap_stop},
+	{NETCTL_SET_LIMITS, NETCTL_F_LIMITS, set_limits},
+	{NETCTL_REASONS, NETCTL_F_WATCH, reasons},
+	{0, 0, NULL},
+};
 
-	if (take_request(client)) {
-		uint32_t status = do_request(client);
+/* What a predecessor of ours was told. */
+static void adopt(uint32_t n) {
+	struct netctl_limits limits;
 
-		if (status) request.answer_length = 0;
-		memcpy(client->payload, request.payload, request.answer_length);
-		memcpy(page->text, request.text, sizeof(page->text));
-		page->answer_length = request.answer_length;
-		page->status = status;
-		__atomic_store_n(&page->done, request.number, __ATOMIC_RELEASE);
-		send = true;
-	}
-	if (send) event_send(client->port);
-}
-
-static void on_event(void *context) { ctl_work(context); }
-
-void ctl_add(void *pages, uint32_t flags, uint32_t port) {
-	struct ctl_client *client = &ctl_client[ctl_clients++];
-	uint8_t *first = pages;
-
-	*client = (struct ctl_client){
-		.page = pages,
-		.payload = first + PAGE_SIZE,
-		.flags = flags,
-		.port = port,
-		.tap = first + PAGE_SIZE + NETCTL_PAYLOAD,
-	};
-	/* What a predecessor has shown is good, and is read on from there. */
-	client->put = client->shown = load(&client->page->tap.prod);
-	client->page->version = NETCTL_VERSION;
-	client->page->tap_on = 0;
-	event_handle(port, on_event, client);
-	/* A request that a predecessor left; and the client learns that its tap is off. */
-	event_again(port);
-	event_send(port);
+	if (sw.port[n].kind == SWITCH_PORT_VIF && ctl_record_get(&records, n, &limits) &&
+	    !limits_set(n, &limits))
+		log_print("%s: the limits of a predecessor make no sense", sw.port[n].name);
 }
 
 void ctl_open(void) {
-	for (uint32_t i = 0; i < rt_start_page->connection_count; i++) {
-		const struct native_connection *c = &rt_start_page->connections[i];
-		void *pages;
-		int error;
-
-		if (c->protocol != SYSTEM_CONN_NETCTL || c->role != NATIVE_SERVER) continue;
-		if (ctl_clients == CTL_CLIENTS || c->ring_pages < NETCTL_PAGES)
-			rt_panic("%s: the switch serves %u connections of %u pages", c->name,
-				 CTL_CLIENTS, NETCTL_PAGES);
-		error = grant_map_for_life(&pages, c->ring_domid, c->ring_ref, NETCTL_PAGES);
-		if (error) rt_panic("%s: its pages cannot be mapped (%d)", c->name, error);
-		ctl_add(pages, c->flags, c->port);
-	}
+	records.count = ctl_servers_open(client, CTL_CLIENTS, SYSTEM_CONN_NETCTL, NETCTL_PAGES, ops,
+					 tap_show);
+	for (uint32_t n = 0; n < records.count; n++) tap_begin(&client[n]);
+	for (uint32_t n = 0; n < sw.port_count; n++) adopt(n);
 }

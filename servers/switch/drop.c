@@ -22,6 +22,7 @@ static const char *const names[DROP_REASONS] = {
 	[DROP_CARD_FULL] = "card full",
 	[DROP_CARD_REFUSED] = "card refused",
 	[DROP_CARD_LOST] = "card reset",
+	[DROP_CARD_PIECES] = "too many pieces for a card",
 };
 
 const char *drop_name(uint32_t reason) {

@@ -37,6 +37,7 @@ enum drop_reason {
 	DROP_CARD_FULL,     /* the card has no room */
 	DROP_CARD_REFUSED,  /* the card or its driver could not send it */
 	DROP_CARD_LOST,     /* it was in the card when that was reset */
+	DROP_CARD_PIECES,   /* it lies in more pieces than a card is given */
 
 	DROP_REASONS
 };

@@ -135,13 +135,6 @@ static bool passes(uint32_t port, uint32_t direction, struct frame *frame, struc
 
 /* --- who gets it --- */
 
-static bool wants_group(const struct vif *vif, const uint8_t *mac) {
-	if (!(vif->front.flags & FRONT_MULTICAST)) return true;
-	for (uint32_t i = 0; i < vif->group_count; i++)
-		if (!memcmp(vif->group[i], mac, 6)) return true;
-	return false;
-}
-
 static uint64_t flood(const struct port *from, const struct frame *frame) {
 	static const uint8_t broadcast[6] = {255, 255, 255, 255, 255, 255};
 	bool group = frame->head[0] & 1, all = group && !memcmp(frame->head, broadcast, 6);
@@ -154,9 +147,9 @@ static uint64_t flood(const struct port *from, const struct frame *frame) {
 			port->kind == SWITCH_PORT_UPLINK || port->config->flags & SWITCH_ANY_MAC;
 
 		if (!in_vlan(port, frame->vlan)) continue;
-		if (port->kind == SWITCH_PORT_VIF && port->vif.state != VIF_LIVE) continue;
+		if (port->kind == SWITCH_PORT_VIF && port->vif.end.state != BACKEND_LIVE) continue;
 		if (group ? all || port->kind == SWITCH_PORT_UPLINK ||
-				    wants_group(&port->vif, frame->head)
+				    group_wanted(port, frame->head)
 			  : unknown)
 			to |= 1ULL << n;
 	}
@@ -167,7 +160,7 @@ static uint64_t flood(const struct port *from, const struct frame *frame) {
 static bool is_reserved(const uint8_t *mac) {
 	static const uint8_t bridges[5] = {0x01, 0x80, 0xc2, 0, 0};
 
-	return !memcmp(mac, bridges, sizeof(bridges)) && mac[5] < 16;
+	return mac[0] & 1 && !memcmp(mac, bridges, sizeof(bridges)) && mac[5] < 16;
 }
 
 static uint64_t receivers(const struct port *from, const struct frame *frame, uint32_t *reason) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "frame.h"
 
-#include "copy.h"
+#include "switch.h"
 
 struct pool pool;
 struct frame frames[FRAMES];
@@ -13,19 +13,30 @@ static uint32_t dropped_count;
 #define TAG_OFFSET 12U
 #define TAG_SIZE   4U
 
-/* A third of the pool, at least, for what guests send: their frames are larger. */
+/* Half of the pool for what guests send, at least. */
 void pool_init(void *memory, uint32_t pages, uint16_t domid, uint32_t ref) {
 	pages = MIN(pages, POOL_PAGES);
 	pool = (struct pool){.memory = memory, .ref = ref, .domid = domid, .pages = pages};
-	pool.buffers = MIN(pages * 2 / 3 * (uint32_t)(PAGE_SIZE / NET_BUFFER), POOL_BUFFERS);
-	pool.singles = pages - DIV_UP(pool.buffers, (uint32_t)(PAGE_SIZE / NET_BUFFER));
-	memset(pool.memory[POOL_ZERO], 0, PAGE_SIZE);
-	for (uint32_t i = pool.singles - 1; i > POOL_ZERO; i--)
-		pool.page[pool.free_pages++] = (uint16_t)i;
-	for (uint32_t i = pool.buffers; i; i--)
-		pool.buffer[pool.free_buffers++] = (uint16_t)(i - 1);
+	pool.buffers = MIN(pages / 2, POOL_BUFFERS);
+	pool.singles = pages - pool.buffers;
 	dropped_count = 0;
 	for (uint32_t i = FRAMES; i; i--) pool.frame[pool.free_frames++] = (uint16_t)(i - 1);
+	link_pool(pool.singles, pool.buffers);
+	for (uint32_t i = pool.buffers; i; i--)
+		pool.buffer[pool.free_buffers++] = (uint16_t)(i - 1);
+	pool_grow(POOL_FIRST);
+	memset(pool.memory[POOL_ZERO], 0, PAGE_SIZE);
+}
+
+void pool_grow(uint32_t count) {
+	uint32_t first = pool.open;
+
+	count = MIN(count, pool.singles - first);
+	if (!count) return;
+	link_pool(first, count);
+	pool.open += count;
+	for (uint32_t i = pool.open; i-- > first;)
+		if (i != POOL_ZERO) pool.page[pool.free_pages++] = (uint16_t)i;
 }
 
 uint16_t buffer_take(void) {
@@ -39,8 +50,7 @@ static void piece_free(const struct piece *piece) {
 	if (piece->page < pool.singles)
 		pool.page[pool.free_pages++] = piece->page;
 	else
-		buffer_free((uint16_t)((piece->page - pool.singles) * (PAGE_SIZE / NET_BUFFER) +
-				       piece->offset / NET_BUFFER));
+		buffer_free((uint16_t)(piece->page - pool.singles));
 }
 
 struct frame *frame_take(void) {
@@ -49,7 +59,7 @@ struct frame *frame_take(void) {
 	if (!pool.free_frames) return NULL;
 	frame = &frames[pool.frame[--pool.free_frames]];
 	/* The pieces are whatever they were. */
-	memset(frame, 0, offsetof(struct frame, piece));
+	__builtin_memset(frame, 0, offsetof(struct frame, piece));
 	frame->refs = 1;
 	frame->queue = frame->parent = frame->tagged.page = SW_NONE;
 	return frame;
@@ -86,7 +96,7 @@ static bool take_page(struct piece *piece) {
 	return true;
 }
 
-void frame_buffer(struct frame *frame, uint16_t buffer, uint32_t length) {
+void frame_buffer(struct frame *frame, uint16_t buffer, uint32_t offset, uint32_t length) {
 	uint32_t page = buffer_page(buffer);
 	struct piece *piece = &frame->piece[frame->pieces++];
 
@@ -94,7 +104,7 @@ void frame_buffer(struct frame *frame, uint16_t buffer, uint32_t length) {
 		.ref = pool.ref + page,
 		.domid = pool.domid,
 		.page = (uint16_t)page,
-		.offset = (uint16_t)buffer_offset(buffer),
+		.offset = (uint16_t)offset,
 		.length = (uint16_t)length,
 	};
 	frame->length += length;
@@ -107,15 +117,31 @@ struct frame *frame_make(uint32_t length) {
 	struct frame *frame = frame_take();
 
 	if (!frame) return NULL;
-	if (!take_page(&frame->piece[0])) {
-		frame_drop(frame);
-		return NULL;
+	while (frame->length < length) {
+		struct piece *piece = &frame->piece[frame->pieces];
+		/* The first page keeps room for a tag: frame_tag(). */
+		uint32_t room = frame->pieces ? PAGE_SIZE : PAGE_SIZE - TAG_SIZE;
+
+		if (frame->pieces == FRAME_PIECES || !take_page(piece)) {
+			frame_drop(frame);
+			return NULL;
+		}
+		piece->length = (uint16_t)MIN(length - frame->length, room);
+		frame->length += piece->length;
+		frame->pieces++;
 	}
-	frame->pieces = 1;
-	frame->piece[0].length = frame->head_length = (uint16_t)length;
-	frame->length = length;
 	frame->head = piece_at(&frame->piece[0]);
+	frame->head_length = frame->piece[0].length;
 	return frame;
+}
+
+/*
+ * Bytes of a piece that go to a page which holds `end` already. A piece that is nearly a page gets
+ * one of its own: cut in two it would be two copies.
+ */
+static uint32_t part_of(uint32_t length, uint32_t end, uint32_t room) {
+	if (length > room - end && length >= FRAME_APART && length <= room) return 0;
+	return MIN(room - end, length);
 }
 
 /* Pieces that are in the pool already. */
@@ -130,17 +156,20 @@ bool frame_pull(struct frame *frame, uint32_t bytes) {
 	struct piece outside[FRAME_PIECES], *to;
 	uint32_t n = inside(frame), count = frame->pieces - n;
 
-	if (pool.free_pages < frame_page_count(bytes)) return false;
+	if (pool.free_pages < MAX(frame_page_count(bytes + TAG_SIZE), count) + 1) return false;
 	memcpy(outside, &frame->piece[n], count * sizeof(outside[0]));
 	for (uint32_t i = 0; i < n; i++) bytes -= frame->piece[i].length;
 	frame->pieces = (uint16_t)n;
-	to = n ? &frame->piece[n - 1] : NULL;
+	/* A head that has a tag already is as long as it is. */
+	to = n && (n > 1 || frame->tagged.page == SW_NONE) ? &frame->piece[n - 1] : NULL;
 	for (uint32_t i = 0; i < count; i++) {
 		struct piece *from = &outside[i];
 
 		while (bytes && from->length) {
-			uint32_t end = to ? to->offset + (uint32_t)to->length : (uint32_t)PAGE_SIZE;
-			uint32_t part = MIN(MIN((uint32_t)PAGE_SIZE - end, bytes), from->length);
+			/* The first page keeps room for a tag: frame_tag(). */
+			uint32_t room = frame->pieces > 1 ? PAGE_SIZE : PAGE_SIZE - TAG_SIZE;
+			uint32_t end = to ? to->offset + (uint32_t)to->length : room;
+			uint32_t part = part_of(MIN(bytes, from->length), end, room);
 
 			if (!part) {
 				to = &frame->piece[frame->pieces++];

@@ -9,8 +9,9 @@
  *
  * The pool is the end of the lifeboat: pages of root's, which we have mapped, guests'
  * pages are copied to by reference, and cards reach. Its first part are
- * single pages, for what guests send; the rest are NET_BUFFER bytes each, for what cards
- * receive. A frame owns its pieces of the pool; they become free with its last reference.
+ * single pages, for what guests send; the rest are buffers, a page each as well, for what cards
+ * receive: neither can use up the other's. A frame owns its pieces of the pool; they become free
+ * with its last reference.
  */
 #ifndef SERVERS_SWITCH_FRAME_H
 #define SERVERS_SWITCH_FRAME_H
@@ -20,10 +21,13 @@
 #include "proto/net.h"
 
 #define POOL_PAGES   1536U /* at most */
-#define POOL_BUFFERS 1024U /* at most */
+#define POOL_BUFFERS 768U  /* at most */
+#define POOL_FIRST   192U  /* single pages before the first frame. The others come later, */
+#define POOL_STEP    32U   /* so many at once: mapping them all makes a restart longer */
 #define FRAMES       1024U
 #define FRAME_PIECES 21U /* the head, and as many as a packet may have slots, and some */
 #define FRAME_HEAD   PACKET_HEADER
+#define FRAME_APART  (PAGE_SIZE / 4 * 3) /* bytes: a piece that is nearly a page */
 
 #define SW_NONE   0xffffU
 #define POOL_ZERO 0U /* a page of zeroes, never used for anything else */
@@ -72,6 +76,7 @@ struct pool {
 	uint32_t pages;   /* all */
 	uint32_t singles; /* of them single pages: the first */
 	uint32_t buffers;
+	uint32_t open; /* single pages that are mapped: the first */
 	uint32_t free_pages, free_buffers, free_frames;
 	uint16_t page[POOL_PAGES]; /* stacks of the free ones */
 	uint16_t buffer[POOL_BUFFERS];
@@ -80,8 +85,10 @@ struct pool {
 extern struct pool pool;
 extern struct frame frames[FRAMES];
 
-/* memory: `pages` pages, granted from `ref` on. */
+/* memory: room for `pages` pages, granted from `ref` on; what is wanted at once is mapped now. */
 void pool_init(void *memory, uint32_t pages, uint16_t domid, uint32_t ref);
+/* Maps up to `count` more single pages, if any are left. */
+void pool_grow(uint32_t count);
 
 static inline uint16_t frame_index(const struct frame *frame) { return (uint16_t)(frame - frames); }
 
@@ -96,10 +103,11 @@ static inline void frame_keep(struct frame *frame) { frame->refs++; }
 void frame_drop(struct frame *frame);
 /* No copy that was asked for is outstanding: what was dropped is free now. */
 void frame_release_dropped(void);
-/* The buffer as the frame's last piece. */
-void frame_buffer(struct frame *frame, uint16_t buffer, uint32_t length);
+/* `length` bytes from `offset` on in a buffer as the frame's last piece. */
+void frame_buffer(struct frame *frame, uint16_t buffer, uint32_t offset, uint32_t length);
 /*
- * A new frame with `length` bytes of memory, at most a page, at its head. NULL: none is free.
+ * A new frame of `length` bytes of memory, in as few pages as they fill: what fits one page
+ * and leaves room for a tag is all at its head. NULL: no frame or no page is free.
  */
 struct frame *frame_make(uint32_t length);
 /*
@@ -115,18 +123,18 @@ static inline const struct piece *frame_piece(const struct frame *frame, uint32_
 }
 /* Takes a tag out of the head: bytes 12 to 15 are gone. */
 void frame_untag(struct frame *frame);
-/* Pages that a frame of this length takes, at most. */
+/* Pages that this many bytes fill. */
 static inline uint32_t frame_page_count(uint32_t length) {
 	return DIV_UP(length, (uint32_t)PAGE_SIZE);
+}
+/* And that a frame from a guest takes, at most: in each but the last, less than a piece is free. */
+static inline uint32_t frame_most_pages(uint32_t length) {
+	return length < FRAME_APART ? 1
+				    : MIN(DIV_UP(length, (uint32_t)FRAME_APART) + 1, FRAME_PIECES);
 }
 
 uint16_t buffer_take(void); /* SW_NONE: none is free */
 void buffer_free(uint16_t buffer);
-static inline uint32_t buffer_page(uint16_t buffer) {
-	return pool.singles + buffer / (uint32_t)(PAGE_SIZE / NET_BUFFER);
-}
-static inline uint32_t buffer_offset(uint16_t buffer) {
-	return buffer % (uint32_t)(PAGE_SIZE / NET_BUFFER) * NET_BUFFER;
-}
+static inline uint32_t buffer_page(uint16_t buffer) { return pool.singles + buffer; }
 
 #endif

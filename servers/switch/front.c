@@ -4,7 +4,9 @@
  * queues it has, then their rings and channels. All of it is the guest's: numbers are
  * bounded, and what does not fit has a reason.
  */
-#include "node.h"
+#include "switch.h"
+
+/* --- what it can do: the key is the place in the table; behind that the number of queues --- */
 
 static const struct {
 	const char *name;
@@ -20,52 +22,51 @@ static const struct {
 	{"request-multicast-control", FRONT_MULTICAST},
 };
 
+#define QUEUES ARRAY_SIZE(keys)
+
+static int ask_keys(struct backend_device *end) {
+	int error;
+
+	port_of(end)->vif.front.flags = 0;
+	error = backend_ask(end, "multi-queue-num-queues", QUEUES);
+	for (uint16_t i = 0; i < ARRAY_SIZE(keys) && !error; i++)
+		error = backend_ask(end, keys[i].name, i);
+	return error;
+}
+
+static void read_key(struct backend_device *end, uint32_t key, const struct xenbus_answer *answer) {
+	struct vif *vif = &port_of(end)->vif;
+	uint64_t number;
+
+	if (key != QUEUES) {
+		if (xenbus_number(answer, UINT32_MAX, &number) && number)
+			vif->front.flags |= keys[key].flag;
+		return;
+	}
+	vif->front.queues = answer->error ? 1 : 0;
+	if (xenbus_number(answer, vif->offered, &number)) vif->front.queues = (uint32_t)number;
+}
+
+static const char *judge_keys(struct backend_device *end) {
+	const struct front *front = &port_of(end)->vif.front;
+
+	if (!(front->flags & FRONT_COPY)) return "it does not ask for copies (request-rx-copy)";
+	if (!front->queues) return "it has no queues, or more than were offered";
+	return NULL;
+}
+
+/* --- where its rings are --- */
+
 enum ring_key { TX_REF, RX_REF, PORT, TX_PORT, RX_PORT, RING_KEYS };
 static const char *const ring_keys[RING_KEYS] = {
 	"tx-ring-ref", "rx-ring-ref", "event-channel", "event-channel-tx", "event-channel-rx",
 };
 
-static void rings_read(struct port *port) {
-	const struct front *front = &port->vif.front;
-
-	for (uint32_t i = 0; i < front->queues; i++) {
-		if (front->tx_ref[i] == UINT32_MAX || front->rx_ref[i] == UINT32_MAX) {
-			vif_front_read(port, "it names no ring");
-			return;
-		}
-		if (!front->tx_port[i] || !front->rx_port[i]) {
-			vif_front_read(port, "it names no event channel");
-			return;
-		}
-	}
-	vif_front_read(port, NULL);
-}
-
-static void ring_read(void *context, const struct xenbus_answer *answer) {
-	struct port *port = node_addressee(context, answer);
-	uint32_t detail = (uint32_t)((uintptr_t)context >> 16 & 0xffff), queue = detail >> 8;
-	struct front *front;
-	uint64_t number;
-
-	if (!port) return;
-	front = &port->vif.front;
-	if (xenbus_number(answer, UINT32_MAX - 1, &number))
-		switch ((enum ring_key)(detail & 0xff)) {
-		case TX_REF: front->tx_ref[queue] = (uint32_t)number; break;
-		case RX_REF: front->rx_ref[queue] = (uint32_t)number; break;
-		case PORT: front->tx_port[queue] = front->rx_port[queue] = (uint32_t)number; break;
-		case TX_PORT: front->tx_port[queue] = (uint32_t)number; break;
-		default: front->rx_port[queue] = (uint32_t)number; break;
-		}
-	if (!--port->vif.awaited) rings_read(port);
-}
-
-int front_ask_rings(struct port *port) {
-	struct front *front = &port->vif.front;
-	char node[40], path[PATH];
+static int ask_rings(struct backend_device *end) {
+	struct front *front = &port_of(end)->vif.front;
+	char node[40];
 	int error = 0;
 
-	port->vif.awaited = front->queues * RING_KEYS;
 	memset(front->tx_ref, 0xff, sizeof(front->tx_ref));
 	memset(front->rx_ref, 0xff, sizeof(front->rx_ref));
 	memset(front->tx_port, 0, sizeof(front->tx_port));
@@ -77,49 +78,40 @@ int front_ask_rings(struct port *port) {
 			rt_format(node, sizeof(node), "queue-%u/%s", queue, ring_keys[key]);
 		else
 			rt_strcopy(node, ring_keys[key], sizeof(node));
-		node_front_path(port, node, path);
-		error = xenbus_read(&node_bus, 0, path, ring_read,
-				    node_context(port, RING, queue << 8 | key));
+		error = backend_ask(end, node, (uint16_t)(queue << 8 | key));
 	}
 	return error;
 }
 
-static void front_read(void *context, const struct xenbus_answer *answer) {
-	struct port *port = node_addressee(context, answer);
-	uint32_t detail = (uint32_t)((uintptr_t)context >> 16 & 0xffff);
-	struct front *front;
+static void read_ring(struct backend_device *end, uint32_t key,
+		      const struct xenbus_answer *answer) {
+	struct front *front = &port_of(end)->vif.front;
+	uint32_t queue = key >> 8, value;
 	uint64_t number;
 
-	if (!port) return;
-	front = &port->vif.front;
-	if ((enum what)((uintptr_t)context >> 8 & 0xff) == KEY) {
-		if (xenbus_number(answer, UINT32_MAX, &number) && number)
-			front->flags |= keys[detail].flag;
-	} else {
-		front->queues = answer->error ? 1 : 0;
-		if (xenbus_number(answer, port->vif.offered, &number))
-			front->queues = (uint32_t)number;
+	if (!xenbus_number(answer, UINT32_MAX - 1, &number)) return;
+	value = (uint32_t)number;
+	switch ((enum ring_key)(key & 0xff)) {
+	case TX_REF: front->tx_ref[queue] = value; break;
+	case RX_REF: front->rx_ref[queue] = value; break;
+	case PORT: front->tx_port[queue] = front->rx_port[queue] = value; break;
+	case TX_PORT: front->tx_port[queue] = value; break;
+	default: front->rx_port[queue] = value; break;
 	}
-	if (--port->vif.awaited) return;
-	if (!(front->flags & FRONT_COPY))
-		vif_front_read(port, "it does not ask for copies (request-rx-copy)");
-	else if (!front->queues)
-		vif_front_read(port, "it has no queues, or more than were offered");
-	else
-		node_question(port, ASK_RINGS);
 }
 
-int front_ask(struct port *port) {
-	char path[PATH];
-	int error;
+static const char *judge_rings(struct backend_device *end) {
+	const struct front *front = &port_of(end)->vif.front;
 
-	port->vif.front.flags = 0;
-	port->vif.awaited = ARRAY_SIZE(keys) + 1;
-	node_front_path(port, "multi-queue-num-queues", path);
-	error = xenbus_read(&node_bus, 0, path, front_read, node_context(port, QUEUES, 0));
-	for (uint32_t i = 0; i < ARRAY_SIZE(keys) && !error; i++) {
-		node_front_path(port, keys[i].name, path);
-		error = xenbus_read(&node_bus, 0, path, front_read, node_context(port, KEY, i));
+	for (uint32_t i = 0; i < front->queues; i++) {
+		if (front->tx_ref[i] == UINT32_MAX || front->rx_ref[i] == UINT32_MAX)
+			return "it names no ring";
+		if (!front->tx_port[i] || !front->rx_port[i]) return "it names no event channel";
 	}
-	return error;
+	return NULL;
 }
+
+const struct backend_round front_rounds[BACKEND_ROUNDS] = {
+	{ask_keys, read_key, judge_keys},
+	{ask_rings, read_ring, judge_rings},
+};

@@ -25,7 +25,7 @@
 #define DHCP6_CLIENT 546U
 #define DHCP6_SERVER 547U
 
-static bool same_mac(const uint8_t *a, const uint8_t *b) { return memcmp(a, b, 6) == 0; }
+static bool same_mac(const uint8_t *a, const uint8_t *b) { return __builtin_memcmp(a, b, 6) == 0; }
 
 static bool in_prefix(const struct switch_prefix *prefix, const uint8_t *address) {
 	uint32_t bytes = prefix->bits / 8, rest = prefix->bits % 8;

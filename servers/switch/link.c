@@ -5,20 +5,16 @@
  */
 #include "libs/event/event.h"
 #include "libs/rt/hypercall.h"
+#include "libs/rt/time.h"
 #include "proto/xen/event.h"
 #include "proto/xen/grant.h"
 #include "proto/xen/xen.h"
 #include "switch.h"
 
-static void sends(void *context) {
-	sw.ready |= 1ULL << port_index(context);
-	pump_soon();
-}
-
-/* New buffers are only of interest while frames wait, and the pump looks at those. */
-static void posts(void *context) {
-	if (sw.starved >> port_index(context) & 1) pump_soon();
-}
+/* A queue's channels: of both its rings, or one for each. */
+static void both_ring(void *queue) { kick_heard(queue, true, true, time_now()); }
+static void tx_rings(void *queue) { kick_heard(queue, true, false, time_now()); }
+static void rx_rings(void *queue) { kick_heard(queue, false, true, time_now()); }
 
 static void unbind(struct ring *ring) {
 	struct evtchn_close close = {.port = ring->port};
@@ -30,15 +26,16 @@ static void unbind(struct ring *ring) {
 }
 
 static const char *map(struct port *port, struct ring *ring, uint32_t ref) {
-	if (grant_map(&ring->mapping, port->vif.domid, ref, 1)) return "a ring can't be mapped";
+	if (grant_map(&ring->mapping, port->vif.end.domid, ref, 1)) return "a ring can't be mapped";
 	ring->shared = ring->mapping.at;
+	ring->rung_for = 0;
 	return NULL;
 }
 
-static const char *bind(struct port *port, struct ring *ring, uint32_t remote,
+static const char *bind(struct queue *queue, struct ring *ring, uint32_t remote,
 			event_handler handler) {
 	struct evtchn_bind_interdomain bind = {
-		.remote_dom = port->vif.domid,
+		.remote_dom = queue_port(queue)->vif.end.domid,
 		.remote_port = remote,
 	};
 
@@ -46,7 +43,7 @@ static const char *bind(struct port *port, struct ring *ring, uint32_t remote,
 		return "an event channel can't be bound";
 	ring->port = bind.local_port;
 	if (ring->port >= EVENT_PORTS) return "there are too many event channels";
-	event_handle(ring->port, handler, port);
+	event_handle(ring->port, handler, queue);
 	return NULL;
 }
 
@@ -57,9 +54,10 @@ static const char *connect(struct port *port, uint32_t n) {
 	const char *failure = map(port, &queue->tx, front->tx_ref[n]);
 
 	if (!failure) failure = map(port, &queue->rx, front->rx_ref[n]);
-	if (!failure) failure = bind(port, &queue->tx, front->tx_port[n], sends);
+	if (!failure)
+		failure = bind(queue, &queue->tx, front->tx_port[n], split ? tx_rings : both_ring);
 	if (failure) return failure;
-	if (split) return bind(port, &queue->rx, front->rx_port[n], posts);
+	if (split) return bind(queue, &queue->rx, front->rx_port[n], rx_rings);
 	queue->rx.port = queue->tx.port;
 	return NULL;
 }
@@ -93,6 +91,20 @@ void link_disconnect(struct port *port) {
 }
 
 void link_notify(uint32_t port) { event_send(port); }
+
+void link_listen(struct port *port, bool listen) {
+	for (uint32_t i = 0; i < port->vif.queue_count; i++) {
+		const struct queue *queue = &sw.queue[port->vif.first_queue + i];
+
+		(listen ? event_listen : event_ignore)(queue->tx.port);
+		(listen ? event_listen : event_ignore)(queue->rx.port);
+	}
+}
+
+void link_pool(uint32_t first, uint32_t count) {
+	if (grant_map_at(pool.memory[first], pool.domid, pool.ref + first, count))
+		rt_panic("its pool of packets can't be mapped");
+}
 
 void link_copy(struct gnttab_copy *copies, uint32_t count) {
 	int64_t result =

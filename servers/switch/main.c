@@ -9,6 +9,7 @@
 #include "libs/log/log.h"
 #include "libs/rt/package.h"
 #include "libs/rt/time.h"
+#include "libs/rt/window.h"
 #include "switch.h"
 
 PACKAGE_SERVER(SYSTEM_CONN_VIF, 1, 1);
@@ -24,17 +25,15 @@ static struct lifeboat lifeboat;
 
 static bool peer_changed(unsigned index, bool present, uint32_t incarnation) {
 	uint16_t n = (uint16_t)index;
-	struct guest *guest = &sw.guest[n];
 
 	if (rt_start_page->connections[index].protocol != SYSTEM_CONN_VIF) return true;
-	if (present && guest->present && !guest->ending && guest->incarnation == incarnation)
-		return true;
+	if (present && backend_guest_is(n, incarnation)) return true;
 	/* Also if it is gone since before our time: connections of it may be tracked. */
-	if (guest->present || !present) {
-		vif_leave(n);
+	if (backend_guest_is_here(n) || !present) {
+		backend_guest_leaves(n);
 		if (!vif_gone(n)) return false;
 	}
-	if (present) vif_present(n, incarnation);
+	if (present) backend_guest_came(n, incarnation);
 	return true;
 }
 
@@ -47,22 +46,25 @@ static void open_config(void) {
 		rt_panic("its configuration can't be mapped");
 	wrong = config_check(config_mapping.at, MIN(c->flags, c->ring_pages * (uint32_t)PAGE_SIZE));
 	if (wrong) rt_panic("its configuration can't be used: %s", wrong);
+	vif_begin();
 	config_apply(config_mapping.at);
 }
 
 static void open_lifeboat(void) {
 	const struct native_connection *c = rt_connection(SYSTEM_CONN_LIFEBOAT, 0);
 	const uint64_t size = memory_size();
-	const uint32_t pages = (uint32_t)DIV_UP(LIFEBOAT_DATA + size, PAGE_SIZE);
+	const uint32_t pages = (uint32_t)LIFEBOAT_PAGES(size);
+	void *room;
 	int error;
 
 	if (!c || c->ring_pages < pages + LEAST_POOL)
 		rt_panic("its lifeboat is too small: %u KiB are needed",
 			 (uint32_t)((pages + LEAST_POOL) * PAGE_SIZE / 1024));
-	error = lifeboat_open(&lifeboat, BOAT_LAYOUT, (uint32_t)size);
+	error = lifeboat_open_records(&lifeboat, BOAT_LAYOUT, (uint32_t)size);
 	if (error) rt_panic("its lifeboat can't be used (%d)", error);
-	pool_init((uint8_t *)lifeboat.data - LIFEBOAT_DATA + pages * PAGE_SIZE,
-		  c->ring_pages - pages, c->ring_domid, c->ring_ref + pages);
+	room = window_take(MIN(c->ring_pages - pages, POOL_PAGES));
+	if (!room) rt_panic("there is no room for its pool of packets");
+	pool_init(room, c->ring_pages - pages, c->ring_domid, c->ring_ref + pages);
 	memory_open(lifeboat.data);
 }
 
@@ -81,10 +83,10 @@ void native_main(void) {
 	sw.now = time_now();
 	open_config();
 	open_lifeboat();
-	wrong = node_open();
+	wrong = backend_open();
 	if (wrong) rt_panic("%s", wrong);
 	open_uplinks();
-	control_init(peer_changed, NULL);
+	control_init(peer_changed, backend_scan);
 	ctl_open();
 	pump_soon();
 	event_loop();

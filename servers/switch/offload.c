@@ -49,19 +49,32 @@ static uint32_t pieces_of(const struct frame *frame, struct packet_piece *pieces
 
 /* --- checksums --- */
 
+/* All bytes of a frame to another one of the same length, whose pieces end elsewhere. */
+static void copy_bytes(const struct frame *to, const struct frame *from) {
+	uint32_t n = 0, done = 0;
+
+	for (uint32_t i = 0; i < from->pieces; i++) {
+		uint32_t at = 0, part;
+
+		for (; at < from->piece[i].length; at += part) {
+			if (done == to->piece[n].length) {
+				n++;
+				done = 0;
+			}
+			part = MIN(from->piece[i].length - at, to->piece[n].length - done);
+			memcpy(piece_at(&to->piece[n]) + done, piece_at(&from->piece[i]) + at,
+			       part);
+			done += part;
+		}
+	}
+}
+
 /* A frame of its own: others that use it count on the sum being left out. NULL: no room. */
 static struct frame *copy_of(const struct frame *frame) {
-	struct frame *copy;
-	uint8_t *to;
+	struct frame *copy = frame_make(frame->length);
 
-	if (frame->length > PAGE_SIZE) return NULL;
-	copy = frame_make(frame->length);
 	if (!copy) return NULL;
-	to = copy->head;
-	for (uint32_t i = 0; i < frame->pieces; i++) {
-		memcpy(to, piece_at(&frame->piece[i]), frame->piece[i].length);
-		to += frame->piece[i].length;
-	}
+	copy_bytes(copy, frame);
 	copy->port = frame->port;
 	copy->vlan = frame->vlan;
 	copy->flags = frame->flags;

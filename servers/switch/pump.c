@@ -28,8 +28,8 @@ static void feed(void) {
 		rx_feed(&sw.port[__builtin_ctzll(bits)]);
 }
 
-/* False: there was nothing. */
-static bool one_round(void) {
+/* How many frames there were. */
+static uint32_t one_round(void) {
 	static struct frame *round[SW_ROUND + INCOMING];
 	uint32_t received = merge_received(round, uplink_take(round, INCOMING));
 	uint32_t count = received + share_take(round + received, SW_ROUND);
@@ -46,35 +46,48 @@ static bool one_round(void) {
 	return count;
 }
 
-/* True: there is more. */
-static bool rounds(void) {
-	for (uint32_t i = 0; i < SW_ROUNDS; i++)
-		if (!one_round()) return false;
-	return true;
+/* How many frames there were; *more: there are others. */
+static uint32_t rounds(bool *more) {
+	uint32_t total = 0;
+
+	for (uint32_t i = 0; i < SW_ROUNDS; i++) {
+		uint32_t count = one_round();
+
+		if (!count) return total;
+		total += count;
+	}
+	*more = true;
+	return total;
 }
 
 void pump(void *context) {
+	uint32_t count = 0;
 	bool more = false;
 
 	(void)context;
 	sw.now = time_now();
 	sw.deadline = 0;
+	kick_listen();
 	sw.ready |= sw.limited;
 	sw.limited = 0;
 	if (!uplink_held()) {
 		feed();
-		more = rounds();
+		count = rounds(&more);
 		/* Who waits since then: its guest is to tell when there are buffers. */
 		feed();
 		copy_flush();
 	}
+	event_asked(sw.asked);
+	sw.asked = 0;
 	answer_all();
 	round_end();
 	uplink_publish();
-	if (sw.endings) vif_endings();
+	if (backend_has_work() && backend_work()) control_scan();
+	pool_grow(POOL_STEP);
 	if (more) pump_soon();
 	/* The timer is moved only forward: one that fires early costs less than a hypercall each.
 	 */
 	if (sw.deadline && (!timer.deadline || sw.deadline < timer.deadline))
 		event_timer_arm(&timer, sw.deadline);
+	if (count) pause_cost(time_now() - sw.now);
 }

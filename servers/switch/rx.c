@@ -32,8 +32,29 @@ static bool is_tagged(const struct port *port, const struct frame *frame) {
 	return port->config->flags & SWITCH_TRUNK && frame->vlan != port->config->vlan;
 }
 
-static uint32_t slots_for(const struct frame *frame, bool tagged) {
-	return frame_page_count(frame->length + (tagged ? VLAN_TAG : 0)) + (frame->gso ? 1 : 0);
+/*
+ * Pages that are filled to their ends take the fewest slots, but pieces that are nearly pages
+ * themselves would be cut in two each, and each part is a copy: they get slots of their own.
+ * Not as many as a frontend must take at most: Linux' drops a packet whose slots are one more
+ * than a buffer of its has fragments (17), unless the first is so small that it is copied out.
+ */
+static bool lies_apart(const struct frame *frame) {
+	return frame->pieces > 1 && frame->pieces < XEN_NETIF_NR_SLOTS_MIN &&
+	       frame->length >= frame->pieces * FRAME_APART;
+}
+
+/* How a frame goes into a ring. */
+struct layout {
+	uint32_t slots;
+	bool tagged, apart;
+};
+
+static struct layout layout(const struct port *port, const struct frame *frame) {
+	struct layout as = {.tagged = is_tagged(port, frame), .apart = lies_apart(frame)};
+	uint32_t length = frame->length + (as.tagged ? VLAN_TAG : 0);
+
+	as.slots = (as.apart ? frame->pieces : frame_page_count(length)) + !!frame->gso;
+	return as;
 }
 
 struct source {
@@ -60,11 +81,12 @@ static void fill_page(struct source *from, struct copy_target *to, uint32_t leng
 }
 
 /* The slots are there. */
-static void put(struct port *port, struct queue *queue, const struct frame *frame, bool tagged) {
+static void put(struct port *port, struct queue *queue, const struct frame *frame,
+		const struct layout *as) {
 	struct ring *ring = &queue->rx;
-	struct source from = {.frame = frame, .tagged = tagged};
-	struct copy_target to = {.queue = queue, .domid = port->vif.domid};
-	uint32_t left = frame->length + (tagged ? VLAN_TAG : 0);
+	struct source from = {.frame = frame, .tagged = as->tagged};
+	struct copy_target to = {.queue = queue, .domid = port->vif.end.domid};
+	uint32_t left = frame->length + (as->tagged ? VLAN_TAG : 0);
 	uint16_t flags = frame->gso ? NETRXF_extra_info : 0;
 
 	port->count->in_packets++;
@@ -78,7 +100,10 @@ static void put(struct port *port, struct queue *queue, const struct frame *fram
 		flags |= NETRXF_data_validated;
 	while (left) {
 		struct netif_rx_request r = request(ring);
-		uint32_t part = MIN(left, (uint32_t)PAGE_SIZE);
+		uint32_t part = as->apart ? frame_piece(frame, from.piece, as->tagged)->length
+					  : MIN(left, (uint32_t)PAGE_SIZE);
+
+		rt_assert(part, "a frame has no empty pieces");
 
 		to.ref = r.gref;
 		to.index = ring->next;
@@ -191,11 +216,11 @@ static uint32_t features(const struct vif *vif) {
 }
 
 void rx_give(struct port *port, struct frame *frame) {
+	struct layout as = layout(port, frame);
 	struct vif *vif = &port->vif;
-	bool tagged = is_tagged(port, frame);
 	struct queue *queue;
 
-	if (vif->state != VIF_LIVE || !vif->queue_count) {
+	if (vif->end.state != BACKEND_LIVE || !vif->queue_count) {
 		port_drop(port_index(port), NETCTL_IN, DROP_NOT_CONNECTED, frame);
 		return;
 	}
@@ -204,14 +229,14 @@ void rx_give(struct port *port, struct frame *frame) {
 		return;
 	}
 	if ((!(vif->front.flags & FRONT_SG) && frame->length > PAGE_SIZE - VLAN_TAG) ||
-	    (tagged && !frame_tag(frame))) {
+	    (as.tagged && !frame_tag(frame))) {
 		port_drop(port_index(port), NETCTL_IN, DROP_TOO_LONG, frame);
 		return;
 	}
 	tap(port_index(port), NETCTL_IN, DROP_NONE, frame);
 	queue = &sw.queue[vif->first_queue + frame->hash % vif->queue_count];
-	if (!queue->waiting_count && has_slots(queue, slots_for(frame, tagged)) && !limited(vif))
-		put(port, queue, frame, tagged);
+	if (!queue->waiting_count && has_slots(queue, as.slots) && !limited(vif))
+		put(port, queue, frame, &as);
 	else
 		wait(port, queue, frame);
 }
@@ -226,16 +251,16 @@ static void leave(struct queue *queue) {
 static void feed(struct port *port, struct queue *queue) {
 	while (queue->waiting_count) {
 		struct frame *frame = &frames[*place(queue, 0)];
-		bool tagged = is_tagged(port, frame);
-		uint32_t slots = slots_for(frame, tagged);
+		struct layout as = layout(port, frame);
 
 		if (frame->flags & FRAME_FAILED) {
 			port_drop(frame->port, NETCTL_OUT, DROP_BAD_PAGE, frame);
 		} else {
 			if (limited(&port->vif)) return;
-			if (!has_slots(queue, slots) && !queue_sleep(&queue->rx, slots)) return;
-			if (!has_slots(queue, slots)) return;
-			put(port, queue, frame, tagged);
+			if (!has_slots(queue, as.slots) && !queue_sleep(&queue->rx, as.slots))
+				return;
+			if (!has_slots(queue, as.slots)) return;
+			put(port, queue, frame, &as);
 		}
 		leave(queue);
 	}
@@ -245,7 +270,7 @@ void rx_feed(struct port *port) {
 	struct vif *vif = &port->vif;
 	bool waiting = false;
 
-	for (uint32_t i = 0; i < vif->queue_count && vif->state == VIF_LIVE; i++) {
+	for (uint32_t i = 0; i < vif->queue_count && vif->end.state == BACKEND_LIVE; i++) {
 		struct queue *queue = &sw.queue[vif->first_queue + i];
 
 		feed(port, queue);

@@ -17,10 +17,7 @@
 static bool turn_begun;
 
 /* Enough left for what one more frame may need. */
-static bool has_room(void) {
-	return pool.free_frames > 4 &&
-	       pool.free_pages > frame_page_count(XEN_NETIF_MAX_TX_SIZE) + 1;
-}
+static bool has_room(void) { return pool.free_frames > 4 && pool.free_pages > FRAME_PIECES; }
 
 /* One packet, from the VIF's queues in turn. */
 static enum tx_taken take(struct port *port, struct frame **taken, uint32_t *cost) {
@@ -34,7 +31,7 @@ static enum tx_taken take(struct port *port, struct frame **taken, uint32_t *cos
 		vif->turn = (uint16_t)((vif->turn + 1U) % vif->queue_count);
 		if (result == TX_TAKEN) return TX_TAKEN;
 		blocked |= result == TX_BLOCKED;
-		if (result == TX_EMPTY && vif->state == VIF_LIVE &&
+		if (result == TX_EMPTY && vif->end.state == BACKEND_LIVE &&
 		    queue_sleep(&queue->tx, pause_requests(queue))) {
 			sw.limited |= 1ULL << port_index(port);
 			pump_soon();
@@ -49,7 +46,7 @@ static uint32_t take_turn(struct port *port, struct frame **round, uint32_t most
 	uint32_t count = 0, cost;
 	enum tx_taken result;
 
-	*ends = vif->state != VIF_LIVE;
+	*ends = vif->end.state != BACKEND_LIVE;
 	while (count < most && vif->deficit > 0 && has_room() && !*ends) {
 		struct frame *frame;
 

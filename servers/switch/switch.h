@@ -4,7 +4,7 @@
  * other; README.md tells how a frame goes through. Who does what:
  *
  *   config.c   the configuration blob          main.c     start, guests come and go
- *   state.c    backend states of VIFs          node.c     a VIF's nodes in the store
+ *   state.c    VIFs as guests' devices         node.c     a VIF's nodes in the store
  *   front.c    a frontend's nodes              link.c     rings mapped, ports bound
  *   tx.c       requests become frames          rx.c       frames go into posted buffers
  *   answer.c   answers, so that each is given once     boat.c   what survives us
@@ -12,9 +12,13 @@
  *   forward.c  who gets a frame                address.c  addresses that were learned
  *   uplink.c   sessions with drivers           offload.c  what a receiver cannot do itself
  *   share.c    whose turn it is                pump.c     the order of one wake-up
+ *   pause.c    when guests are to ring         kick.c     guests that ring for nothing
  *   memory.c   what lies in the lifeboat       drop.c     names of reasons
  *   fw*.c      the firewall                    ctl.c      proto/netctl.h
  *   say.c      packets in words                tap.c      what is captured
+ *   merge.c    segments into large frames      group.c    multicast groups
+ *
+ * States of the VIFs, and VIFs that come and go: libs/xenbus/backend.h.
  *
  * Ports, queues and frames are static arrays and name each other by index. There is one
  * thread and no locks.
@@ -31,6 +35,7 @@
 #include "libs/grant/grant.h"
 #include "libs/net/server.h"
 #include "libs/rt/rt.h"
+#include "libs/xenbus/backend.h"
 #include "proto/switch.h"
 #include "proto/system.h"
 #include "proto/xen/netif.h"
@@ -38,13 +43,10 @@
 #define SW_PORTS   SWITCH_MAX_PORTS
 #define SW_QUEUES  BOAT_QUEUES
 #define SW_UPLINKS SWITCH_MAX_UPLINKS
-#define SW_GUESTS  NATIVE_MAX_CONNECTIONS /* guest n: of connections[n] */
 #define VLAN_TAG   4U
-#define SW_GROUPS  32U /* multicast addresses of one VIF */
 
 #define SW_ROUND   64U /* frames taken from VIFs in one round */
 #define SW_ROUNDS  4U  /* before other events are looked at */
-#define SW_TURN    32U /* frames of one VIF in its turn */
 #define SW_QUANTUM 16384U
 /* A frame costs as much as one of this many bytes at least: most work is per frame. */
 #define SW_COST    512U
@@ -65,7 +67,8 @@ struct ring {
 	struct netif_sring *shared; /* the guest's page */
 	uint32_t next;              /* requests taken, answers staged */
 	uint32_t published;         /* rsp_prod, as the guest knows it */
-	uint32_t available;         /* req_prod, as last seen */
+	uint32_t available;         /* req_prod, as last seen; */
+	uint32_t rung_for;          /* and when the guest rang */
 	uint32_t port;
 	struct grant_mapping mapping;
 	uint64_t answer[NETIF_SLOTS]; /* staged: of published..next-1 */
@@ -92,17 +95,6 @@ struct queue {
 	struct pause pause;
 };
 
-enum vif_state {
-	VIF_ABSENT,  /* no such guest now */
-	VIF_WAITING, /* for the store */
-	VIF_ASKING,  /* the store is asked how a predecessor left it */
-	VIF_OPEN,    /* backend InitWait: for the frontend */
-	VIF_READING, /* the frontend's keys are being read */
-	VIF_LIVE,    /* Connected */
-	VIF_ENDING,  /* its rings are let go at the end of this wake-up */
-	VIF_CLOSED   /* backend Closed; opens when the frontend begins anew */
-};
-
 /* What a frontend writes into the store, as far as it was read. */
 #define FRONT_COPY      1U
 #define FRONT_NOTIFY    2U
@@ -112,7 +104,6 @@ enum vif_state {
 #define FRONT_CSUM6     32U
 #define FRONT_NO_CSUM   64U
 #define FRONT_MULTICAST 128U
-#define FRONT_NUMBERED  256U /* its queues have directories */
 struct front {
 	uint32_t queues, flags;
 	uint32_t tx_ref[SWITCH_MAX_QUEUES], rx_ref[SWITCH_MAX_QUEUES];
@@ -120,11 +111,8 @@ struct front {
 };
 
 struct vif {
-	uint16_t guest; /* index of its connection; SW_NONE: no such guest */
-	uint16_t domid;
+	struct backend_device end;
 	uint16_t first_queue, queue_count, offered;
-	enum vif_state state;
-	uint32_t incarnation; /* of the guest */
 	struct front front;
 	struct bucket out_bytes, out_packets, in_bytes, in_packets;
 	struct bucket small; /* frames that it sends */
@@ -132,22 +120,8 @@ struct vif {
 	bool nonsense; /* the last packet was none: what the next says of its size is not believed
 			*/
 	int64_t deficit;
-	uint16_t turn; /* queue that is next */
-	uint16_t group_count;
-	uint8_t group[SW_GROUPS][6];
-
-	/* state.c and node.c */
-	uint32_t backend_state, front_state; /* as last written, as last read */
-	uint32_t generation; /* answers of the store to older questions do not count */
-	uint32_t awaited;    /* answers */
-	int watch;
-	uint8_t publish;    /* the next of its nodes that is to be written */
-	uint8_t questions;  /* to be put to the store when it has room */
-	bool make_front;    /* the frontend's state is ours to write: it is a new device */
-	bool make_again;    /* in use, and the store has a new connection */
-	bool adopting;      /* a predecessor has connected it */
-	bool was_connected; /* the frontend was seen in Connected */
-	bool broken;        /* it has broken the protocol */
+	uint64_t kicks_paid, kicks_told, deaf_until; /* kick.c; 0: it is listened to */
+	uint16_t turn;                               /* queue that is next */
 };
 
 struct pending {
@@ -184,11 +158,6 @@ struct port {
 	struct vif vif;
 };
 
-struct guest {
-	bool present, ending;
-	uint32_t incarnation;
-};
-
 struct network {
 	const char *name;
 	uint32_t mtu;
@@ -205,22 +174,35 @@ struct switch_server {
 	struct port port[SW_PORTS];
 	struct queue queue[SW_QUEUES];
 	struct uplink uplink[SW_UPLINKS];
-	struct guest guest[SW_GUESTS];
 	struct fw fw;
 	uint64_t limited; /* VIFs that are to be looked at next time */
+	uint32_t asked;   /* of this wake-up: as event_asked() has it */
 	uint32_t held;    /* uplinks that use a predecessor's pages: one bit each */
 	uint64_t ready;   /* VIFs whose transmit rings are to be looked at: one bit each */
 	uint64_t starved; /* VIFs for which frames wait that have posted buffers since */
 	uint64_t dirty;   /* VIFs with staged answers */
+	uint64_t deaf;    /* VIFs that are not listened to for a while */
 	uint32_t turn;
 	uint32_t waiting_pages; /* of the pool, held by frames that wait for buffers */
 	uint64_t deadline;
-	bool endings;
 };
 extern struct switch_server sw;
 
+/* Whose end it is. */
+static inline struct port *port_of(const struct backend_device *end) {
+	return &sw.port[end->number];
+}
 static inline uint32_t port_index(const struct port *port) { return (uint32_t)(port - sw.port); }
 static inline struct port *queue_port(const struct queue *queue) { return &sw.port[queue->port]; }
+/* An address as a number: what keys are made of. */
+static inline uint64_t mac_number(const uint8_t mac[6]) {
+	uint32_t first;
+	uint16_t last;
+
+	__builtin_memcpy(&first, mac, sizeof(first));
+	__builtin_memcpy(&last, mac + sizeof(first), sizeof(last));
+	return (uint64_t)__builtin_bswap32(first) << 16 | __builtin_bswap16(last);
+}
 /* Look again at this time, at the latest. 0: no need. */
 static inline void sw_wake_at(uint64_t time) {
 	if (time && (!sw.deadline || time < sw.deadline)) sw.deadline = time;
@@ -316,6 +298,14 @@ uint32_t address_find(uint32_t network, const uint8_t mac[6], uint16_t vlan);
 /* The port is gone. */
 void address_forget(uint32_t port);
 
+/* --- group.c --- */
+
+/* A VIF is connected: what its guest had asked a predecessor for (adopt), or none yet. */
+void group_connect(struct port *port, bool adopt);
+/* Its guest wants to hear this group, or does not any more. */
+void group_change(struct port *port, const uint8_t mac[6], bool wanted);
+bool group_wanted(const struct port *port, const uint8_t mac[6]);
+
 /* --- uplink.c --- */
 
 /* NULL: it serves, or its device is not there; else what is wrong. */
@@ -363,6 +353,17 @@ uint32_t merge_received(struct frame **round, uint32_t count);
  * it is looked at before that.
  */
 uint32_t pause_requests(struct queue *queue);
+/* A wake-up in which there were packets has taken so long. */
+void pause_cost(uint64_t ns);
+
+/* --- kick.c --- */
+
+/* An event of the queue's transmit ring, receive ring, or of both. */
+void kick_heard(struct queue *queue, bool tx, bool rx, uint64_t now);
+/* Its rings are let go: the next frontend begins with nothing against it. */
+void kick_forget(struct port *port);
+/* Whose time is over is listened to again. Those others are looked at as we are awake anyway. */
+void kick_listen(void);
 
 /* --- share.c --- */
 
@@ -377,31 +378,17 @@ void share_received(struct vif *vif, const struct frame *frame);
 
 /* --- state.c --- */
 
-void vif_present(uint16_t guest, uint32_t incarnation);
+/* First of all: the devices of guests are VIFs. */
+void vif_begin(void);
 /* Nothing of the guest is left here. */
 bool vif_gone(uint16_t guest);
-void vif_leave(uint16_t guest);
-/* Rings that are not used any more are let go. */
-void vif_endings(void);
-void vif_settle(void);
-void vif_break(struct port *port, const char *why);
-void vif_store_ready(void);
-void vif_asked(struct port *port, uint32_t backend, uint32_t front);
-void vif_homeless(struct port *port);
-void vif_front_changed(struct port *port, uint32_t state);
-/* failure NULL: vif.front is complete */
-void vif_front_read(struct port *port, const char *failure);
 
-/* --- node.c: the store --- */
+/* --- node.c, front.c: for backend_class --- */
 
-const char *node_open(void);
-bool node_ready(void);
-void node_publish(struct port *port);
-void node_state(struct port *port, uint32_t state);
-void node_remove(struct port *port);
-void node_ask(struct port *port);
-void node_watch(struct port *port);
-void node_read_front(struct port *port);
+#define NODE_COUNT 26U
+extern const struct backend_node node_table[NODE_COUNT];
+void node_value(const struct backend_device *end, uint32_t value, char to[BACKEND_PATH]);
+extern const struct backend_round front_rounds[BACKEND_ROUNDS];
 
 /* --- link.c --- */
 
@@ -409,6 +396,10 @@ void node_read_front(struct port *port);
 const char *link_connect(struct port *port);
 void link_disconnect(struct port *port);
 void link_notify(uint32_t port);
+/* Whether its events wake us. */
+void link_listen(struct port *port, bool listen);
+/* These pages of the pool can be reached from now on. */
+void link_pool(uint32_t first, uint32_t count);
 /* Grant copies; each has its status then. */
 struct gnttab_copy;
 void link_copy(struct gnttab_copy *copies, uint32_t count);

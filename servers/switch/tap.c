@@ -2,7 +2,7 @@
 /*
  * The tap: what the switch sees, as a pcapng stream in each client's ring. Blocks are
  * written whole or not at all, and counted if they are lost: a client that is slow loses
- * packets and holds up nobody. The client hears of them once per wake-up, by ctl_work().
+ * packets and holds up nobody. The client hears of them once per wake-up.
  *
  * Of a frame, what is certain to be here is shown: all of what a card received, and the head of
  * what a guest sent, whose rest may still be in the guest's hands. Interface n is port n. A
@@ -23,6 +23,10 @@
 tap_function sw_tap;
 
 static uint8_t block[TAP_KEEP + BLOCK_EXTRA];
+static struct tap taps[CTL_CLIENTS];
+static uint32_t count_of_taps;
+
+static struct tap *tap_of(const struct ctl_server *server) { return &taps[server->number]; }
 
 /* Nanoseconds since 1970. */
 static uint64_t wall_clock(void) {
@@ -34,26 +38,28 @@ static uint64_t wall_clock(void) {
 }
 
 /* The block of `length` bytes in `block`, all of it or nothing. */
-static bool put_block(struct ctl_client *client, uint32_t length) {
-	uint32_t used = client->put - net_load(&client->page->tap.cons);
-	uint32_t at = client->put % NETCTL_TAP, first = MIN(length, NETCTL_TAP - at);
+static bool put_block(struct tap *tap, uint32_t length) {
+	uint32_t used = tap->put - net_load(&tap->server->page->tap.cons);
+	uint32_t at = tap->put % CTL_TAP, first = MIN(length, CTL_TAP - at);
 
 	/* A client that lies about its index has a ring that is full. */
-	if (!length || used > NETCTL_TAP || NETCTL_TAP - used < length) return false;
-	memcpy(client->tap + at, block, first);
-	memcpy(client->tap, block + first, length - first);
-	client->put += length;
+	if (!length || used > CTL_TAP || CTL_TAP - used < length) return false;
+	memcpy(tap->server->behind + at, block, first);
+	memcpy(tap->server->behind, block + first, length - first);
+	tap->put += length;
 	return true;
 }
 
-bool tap_show(struct ctl_client *client) {
-	uint32_t before = client->shown;
+void tap_show(struct ctl_server *server) {
+	struct tap *tap = tap_of(server);
+	uint32_t before = tap->shown;
 
-	if (client->put == before) return false;
-	net_store(&client->page->tap.prod, client->put);
-	client->shown = client->put;
+	if (tap->put == before) return;
+	net_store(&server->page->tap.prod, tap->put);
+	tap->shown = tap->put;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return net_passed(client->put, before, net_load(&client->page->tap.prod_event));
+	if (net_passed(tap->put, before, net_load(&server->page->tap.prod_event)))
+		event_send(server->connection->port);
 }
 
 /* What of a frame may be shown, with the tag that it has inside the network. */
@@ -82,12 +88,12 @@ static uint32_t gather(const struct frame *frame, struct packet_piece *pieces, u
 	return count;
 }
 
-static void show(struct ctl_client *client, struct pcapng_packet *packet) {
-	packet->kept = client->keep;
-	if (put_block(client, pcapng_packet(block, sizeof(block), packet)))
-		event_again(client->port);
+static void show(struct tap *tap, struct pcapng_packet *packet) {
+	packet->kept = tap->keep;
+	if (put_block(tap, pcapng_packet(block, sizeof(block), packet)))
+		event_again(tap->server->connection->port);
 	else
-		client->page->tap_lost++;
+		tap->server->page->tap_lost++;
 }
 
 static void on_frame(uint32_t port, uint32_t direction, uint32_t reason,
@@ -104,48 +110,57 @@ static void on_frame(uint32_t port, uint32_t direction, uint32_t reason,
 	};
 
 	packet.count = gather(frame, pieces, tag);
-	for (uint32_t i = 0; i < ctl_clients; i++) {
-		struct ctl_client *client = &ctl_client[i];
-
-		if (client->tapping && (client->tapped == NETCTL_ALL || client->tapped == port))
-			show(client, &packet);
-	}
+	for (uint32_t i = 0; i < count_of_taps; i++)
+		if (taps[i].on && (taps[i].port == NETCTL_ALL || taps[i].port == port))
+			show(&taps[i], &packet);
 }
 
 /* A section, and what the interfaces are. */
-static bool put_headers(struct ctl_client *client) {
-	if (!put_block(client, pcapng_section(block, sizeof(block), "Tessera"))) return false;
+static bool put_headers(struct tap *tap) {
+	if (!put_block(tap, pcapng_section(block, sizeof(block), "Tessera"))) return false;
 	for (uint32_t n = 0; n < sw.port_count; n++)
-		if (!put_block(client, pcapng_interface(block, sizeof(block), sw.port[n].name,
-							client->keep)))
+		if (!put_block(tap,
+			       pcapng_interface(block, sizeof(block), sw.port[n].name, tap->keep)))
 			return false;
 	return true;
 }
 
-uint32_t tap_start(struct ctl_client *client, uint32_t port, uint32_t keep) {
-	uint32_t before = client->put;
-
-	if (port != NETCTL_ALL && port >= sw.port_count) return NETCTL_UNKNOWN;
-	client->tapped = port;
-	client->keep = keep && keep < TAP_KEEP ? keep : TAP_KEEP;
-	if (!put_headers(client)) {
-		client->put = before;
-		tap_stop(client);
-		return NETCTL_INVALID;
-	}
-	client->tapping = true;
-	client->page->tap_on = 1;
-	sw_tap = on_frame;
-	/* Shown when the request has been answered. */
-	event_again(client->port);
-	return NETCTL_OK;
-}
-
-void tap_stop(struct ctl_client *client) {
+static void turn(struct tap *tap, bool on) {
 	bool any = false;
 
-	client->tapping = false;
-	client->page->tap_on = 0;
-	for (uint32_t i = 0; i < ctl_clients; i++) any |= ctl_client[i].tapping;
-	if (!any) sw_tap = NULL;
+	tap->on = on;
+	tap->server->page->tap_on = on;
+	for (uint32_t i = 0; i < count_of_taps; i++) any |= taps[i].on;
+	sw_tap = any ? on_frame : NULL;
+}
+
+void tap_begin(struct ctl_server *server) {
+	struct tap *tap = &taps[count_of_taps++];
+
+	/* What a predecessor has shown is good, and is read on from there. */
+	tap->server = server;
+	tap->put = tap->shown = net_load(&server->page->tap.prod);
+}
+
+uint32_t tap_start(struct ctl_server *server, struct ctl_request *request) {
+	struct tap *tap = tap_of(server);
+	uint32_t before = tap->put, keep = request->argument;
+
+	if (request->port != NETCTL_ALL && request->port >= sw.port_count)
+		return ctl_refuse(request, CTL_UNKNOWN, "there is no such port");
+	tap->port = request->port;
+	tap->keep = keep && keep < TAP_KEEP ? keep : TAP_KEEP;
+	if (!put_headers(tap)) {
+		tap->put = before;
+		turn(tap, false);
+		return ctl_refuse(request, CTL_INVALID, "the tap's ring has no room");
+	}
+	turn(tap, true);
+	return CTL_OK;
+}
+
+uint32_t tap_stop(struct ctl_server *server, struct ctl_request *request) {
+	(void)request;
+	turn(tap_of(server), false);
+	return CTL_OK;
 }

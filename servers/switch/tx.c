@@ -65,7 +65,7 @@ static bool read_chain(struct queue *queue, struct chain *chain) {
 	uint32_t index = ring->next, end = ring->available;
 	bool more, extras;
 
-	memset(&chain->data, 0, sizeof(*chain) - offsetof(struct chain, data));
+	__builtin_memset(&chain->data, 0, sizeof(*chain) - offsetof(struct chain, data));
 	do {
 		struct netif_tx_request extra, *request = &extra;
 
@@ -129,22 +129,8 @@ void tx_fail(const struct frame *frame) {
 	}
 }
 
-static void change_group(struct vif *vif, const struct chain *chain) {
-	uint32_t i = 0;
-
-	while (i < vif->group_count && memcmp(vif->group[i], chain->mac, 6)) i++;
-	if (chain->group > 0) {
-		/* One that finds no room is lost for good: then all groups are let through. */
-		if (i == SW_GROUPS) vif->front.flags &= ~FRONT_MULTICAST;
-		if (i < vif->group_count || i == SW_GROUPS) return;
-		memcpy(vif->group[vif->group_count++], chain->mac, 6);
-	} else if (i < vif->group_count) {
-		memcpy(vif->group[i], vif->group[--vif->group_count], 6);
-	}
-}
-
 static void fill(struct frame *frame, const struct queue *queue, const struct chain *chain) {
-	uint16_t flags = chain->request[0].flags, domid = sw.port[queue->port].vif.domid;
+	uint16_t flags = chain->request[0].flags, domid = sw.port[queue->port].vif.end.domid;
 
 	frame->port = queue->port;
 	frame->queue = (uint16_t)(queue - sw.queue);
@@ -213,7 +199,7 @@ enum tx_taken tx_take(struct queue *queue, struct frame **taken, uint32_t *cost)
 	if (!queue_available(queue, &queue->tx)) return TX_EMPTY;
 	if (!may_take(queue)) return TX_BLOCKED;
 	if (!read_chain(queue, &chain)) {
-		vif_break(queue_port(queue), "a chain of its requests does not end");
+		backend_break(&queue_port(queue)->vif.end, "a chain of its requests does not end");
 		return TX_EMPTY;
 	}
 	round_begin(queue, chain.slots);
@@ -226,7 +212,7 @@ enum tx_taken tx_take(struct queue *queue, struct frame **taken, uint32_t *cost)
 		chain.lost = true;
 	}
 	if (chain.group && !chain.bad) {
-		change_group(vif, &chain);
+		group_change(queue_port(queue), chain.mac, chain.group > 0);
 	} else if (reason) {
 		refuse(queue, &chain, reason);
 	} else if (!chain.lost) {

@@ -12,6 +12,7 @@
 
 #include "libs/cap/cap.h"
 #include "libs/log/log.h"
+#include "libs/packet/checksum.h"
 #include "libs/rt/time.h"
 
 #define AWAY_MS 2000U /* how long guests' frames wait for a driver that is away */
@@ -155,13 +156,25 @@ static void received(void *context, const struct net_rx *entries, uint32_t count
 	} else if (entries[0].flags & NET_RX_CSUM_OK) {
 		frame->flags = FRAME_VALID;
 	}
+	frame->gso = entries[0].gso;
+	frame->gso_size = entries[0].gso_size;
 	for (uint32_t i = 0; i < count; i++) {
 		uint16_t *buffer = &uplink->buffer[entries[i].tag];
 
-		frame_buffer(frame, *buffer, entries[i].length);
+		frame_buffer(frame, *buffer, i ? 0 : uplink->net.skip, entries[i].length);
 		*buffer = SW_NONE;
 	}
 	incoming[(incoming_first + incoming_count++) % FRAMES] = frame_index(frame);
+}
+
+/* Read once: whatever the card writes there later, this is what it said. */
+static void header(void *context, uint16_t tag, struct net_header *to) {
+	struct uplink *uplink = context;
+	const volatile uint32_t *from =
+		(const volatile void *)pool.memory[buffer_page(uplink->buffer[tag])];
+	uint32_t words[3] = {from[0], from[1], from[2]};
+
+	memcpy(to, words, sizeof(*to));
 }
 
 static void batch(void *context) {
@@ -181,6 +194,7 @@ static const struct net_server_ops ops = {.up = up,
 					  .down = down,
 					  .sent = sent,
 					  .received = received,
+					  .header = header,
 					  .batch = batch,
 					  .room = room,
 					  .link = link};
@@ -245,7 +259,7 @@ bool uplink_held(void) {
 /* --- to the card --- */
 
 bool uplink_room(struct uplink *uplink, uint32_t bytes, uint32_t port) {
-	uint32_t pages = frame_page_count(bytes), flying;
+	uint32_t pages = frame_most_pages(bytes), flying;
 
 	if (!uplink->up) {
 		/* After that they are taken, and dropped. */
@@ -288,7 +302,30 @@ void uplink_give(struct port *port, struct frame *frame) {
 	frame->flags |= FRAME_KEEP;
 	uplink->pending[uplink->pending_count++] =
 		(struct pending){.frame = frame_index(frame), .tagged = tagged};
-	uplink->pending_words += 2U + frame_page_count(frame->length);
+	uplink->pending_words += 2U + frame_most_pages(frame->length);
+}
+
+/*
+ * Headers as a card wants them that fills in the lengths of what it cuts (NET_TX_TSO_BARE): in
+ * the bytes that leave, which are nobody else's then.
+ */
+static void bare(const struct frame *frame, bool tagged) {
+	const struct piece *first = frame_piece(frame, 0, tagged);
+	uint8_t *ip = piece_at(first) + frame->network + (tagged ? VLAN_TAG : 0);
+	uint8_t *tcp = ip + frame->csum_start - frame->network;
+	uint64_t sum;
+	uint16_t field;
+
+	if (frame->gso == NET_GSO_TCP4) {
+		memset(ip + 2, 0, 2);
+		memset(ip + 10, 0, 2);
+		sum = checksum_pseudo4(ip + 12, ip + 16, PACKET_TCP, 0);
+	} else {
+		memset(ip + 4, 0, 2);
+		sum = checksum_pseudo6(ip + 8, ip + 24, PACKET_TCP, 0);
+	}
+	field = checksum_partial(sum);
+	memcpy(tcp + frame->csum_offset, &field, sizeof(field));
 }
 
 static void submit(struct uplink *uplink, const struct pending *pending) {
@@ -310,10 +347,24 @@ static void submit(struct uplink *uplink, const struct pending *pending) {
 		packet.csum_start = frame->csum_start + shift;
 		packet.csum_offset = frame->csum_offset;
 	}
-	if (frame->flags & FRAME_FAILED || frame->pieces > NET_MAX_SEGMENTS) {
+	if (frame->flags & FRAME_FAILED) {
 		port_drop(frame->port, NETCTL_OUT, DROP_BAD_PAGE, frame);
 		frame_drop(frame);
 		return;
+	}
+	if (frame->pieces > NET_MAX_SEGMENTS) {
+		port_drop(uplink->port, NETCTL_IN, DROP_CARD_PIECES, frame);
+		frame_drop(frame);
+		return;
+	}
+	if (frame->gso && uplink->net.features & NET_TX_TSO_BARE) {
+		if (frame->refs > 1) {
+			/* Somebody else needs the headers as they are. */
+			offload_later(&sw.port[uplink->port], frame);
+			frame_drop(frame);
+			return;
+		}
+		bare(frame, pending->tagged);
 	}
 	for (uint32_t i = 0; i < frame->pieces; i++) {
 		const struct piece *piece = frame_piece(frame, i, pending->tagged);
@@ -366,8 +417,7 @@ static void refill(struct uplink *uplink) {
 		int tag;
 
 		if (buffer == SW_NONE) return;
-		tag = net_server_post(&uplink->net,
-				      uplink->address[buffer_page(buffer)] + buffer_offset(buffer));
+		tag = net_server_post(&uplink->net, uplink->address[buffer_page(buffer)]);
 		if (tag < 0) {
 			buffer_free(buffer);
 			return;

@@ -8,6 +8,8 @@
  * with what is recorded from then on. The line is slow: what it cannot take in time the
  * core overwrites, and the next piece says how much that was.
  *
+ * What this domain and its line do is not recorded: it would be more than they can carry.
+ *
  * Arguments: points=BITS (what is recorded, default all), every=MS (default 20).
  */
 #include "libs/control/control.h"
@@ -25,9 +27,10 @@
 PACKAGE_CLIENT(SYSTEM_CONN_SERIAL, 1, 1);
 PACKAGE_CAPABILITY(CAP_TRACE);
 
-#define RECORDS  63U /* of a piece; with what goes before it 2 KiB */
-#define PIECES   16U /* per wake-up */
-#define MAX_CPUS 64U
+#define RECORDS    63U /* of a piece; with what goes before it 2 KiB */
+#define LEAST_ROOM 2U  /* records */
+#define ROUNDS     16U /* per wake-up */
+#define MAX_CPUS   64U
 
 static const struct native_connection *serial;
 static const uint8_t *buffers;
@@ -41,30 +44,34 @@ static const struct trace_header *buffer(uint32_t cpu) {
 	return (const void *)(buffers + (uint64_t)cpu * frames * PAGE_SIZE);
 }
 
-/* One piece of this CPU's; false: there is nothing, or no room. */
+/* One piece of this CPU's; false: there is no more, or no room. */
 static bool pass(uint32_t cpu) {
 	static struct trace_record records[1 + RECORDS];
-	uint32_t room = ring_space(&line) / (uint32_t)sizeof(records[0]);
+	uint32_t room = ring_space(&line) / (uint32_t)sizeof(records[0]), most;
 	struct trace_piece piece;
 
-	if (room < 2) return false;
-	trace_copy(buffer(cpu), frames, next[cpu], records + 1, MIN(room - 1, RECORDS), &piece);
+	if (room < LEAST_ROOM) return false;
+	most = MIN(room - 1, RECORDS);
+	trace_copy(buffer(cpu), frames, next[cpu], records + 1, most, &piece);
 	if (!piece.records && !piece.lost) return false;
 	next[cpu] = piece.first + piece.records;
 	memcpy(records, &piece, sizeof(piece));
 	ring_put(&line, records, (1 + piece.records) * (uint32_t)sizeof(records[0]));
 	if (ring_publish(&line)) event_send(serial->port);
-	return piece.records == RECORDS;
+	return piece.records == most || piece.lost;
 }
 
 static void pump(void *context) {
-	bool more = false;
+	bool more = true;
 
 	(void)context;
-	for (uint32_t n = 0; n < PIECES && (n < cpus || more); n++) {
-		if (n % cpus == 0) more = false;
-		more |= pass(n % cpus);
+	for (uint32_t round = 0; more && round < ROUNDS; round++) {
+		more = false;
+		for (uint32_t cpu = 0; cpu < cpus; cpu++) more |= pass(cpu);
 	}
+	/* Where the line has no room left, it tells when half of it is free. */
+	more |= ring_space(&line) < LEAST_ROOM * sizeof(struct trace_record);
+	more = more && ring_want_space(&line, line.size / 2);
 	if (line.broken) rt_panic("the line's ring has impossible indices");
 	event_timer_arm(&timer, time_now() + (more ? 0 : interval));
 }
@@ -117,7 +124,8 @@ void native_main(void) {
 	attach(trace);
 	timer.handler = pump;
 	event_handle(serial->port, pump, NULL);
-	if (cap_trace_set(slot, points)) rt_panic("the core does not record points 0x%x", points);
+	if (cap_trace_set(slot, points, rt_start_page->domid | (uint32_t)serial->peer_domid << 16))
+		rt_panic("the core does not record points 0x%x", points);
 	pump(NULL);
 	event_loop();
 }

@@ -16,6 +16,10 @@
  *     and the request is carried out once more, which changes nothing.
  *
  * The guest can write rsp_prod, but only to its own harm.
+ *
+ * Before the lifeboat's last pages lie the counters of all disks, which count on: a successor takes
+ * over whatever is there, for they are read by people only. A version that knows nothing of them
+ * leaves them as they are.
  */
 #ifndef SERVERS_VBD_BOAT_H
 #define SERVERS_VBD_BOAT_H
@@ -36,6 +40,15 @@ struct boat_record {
 	uint16_t queue;
 	uint32_t incarnation; /* of the guest */
 	struct blkif_request request;
+};
+
+/* Of a disk, since the system's start. */
+struct boat_counts {
+	uint64_t reads, writes, others; /* requests that were taken */
+	uint64_t read_sectors, write_sectors;
+	uint64_t failed;    /* by the disk */
+	uint64_t malformed; /* that made no sense */
+	uint64_t pad;
 };
 
 struct boat {
@@ -69,5 +82,6 @@ uint32_t boat_adopt(struct boat *boat, const struct boat_ring *ring, uint32_t rs
 		    uint16_t numbers[BOAT_RECORDS]);
 
 _Static_assert(sizeof(struct boat_record) == 128, "boat_record layout");
+_Static_assert(sizeof(struct boat_counts) == 64, "boat_counts layout");
 
 #endif

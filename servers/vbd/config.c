@@ -98,11 +98,15 @@ static void apply_disk(uint32_t n, const struct vbd_disk *from) {
 	struct device *device = &vbd.device[n];
 
 	device->config = from;
-	device->name = config_string(from->name);
+	device->end = (struct backend_device){
+		.name = config_string(from->name),
+		.number = n,
+		.handle = from->virtual_device,
+		.guest = BACKEND_NONE,
+	};
 	device->volume = &vbd.volume[from->volume];
 	device->readonly = from->flags & VBD_READONLY;
 	device->shared = from->flags & VBD_SHARED;
-	device->guest = VBD_NONE;
 	device->barrier = VBD_NONE;
 	bucket_init(&device->bytes, from->bytes_per_second, vbd.now);
 	bucket_init(&device->requests, from->requests_per_second, vbd.now);
@@ -111,9 +115,10 @@ static void apply_disk(uint32_t n, const struct vbd_disk *from) {
 
 		if (c->protocol != SYSTEM_CONN_BLOCK || strcmp(c->peer, config_string(from->guest)))
 			continue;
-		device->guest = (uint16_t)i;
-		device->domid = c->peer_domid;
+		device->end.guest = (uint16_t)i;
+		device->end.domid = c->peer_domid;
 	}
+	backend_add(&device->end);
 }
 
 void config_apply(const struct vbd_config *config) {

@@ -23,12 +23,12 @@ void disk_init(struct disk *disk) {
 
 void disk_queue(struct job *job) {
 	struct disk *disk = &vbd.disk[job->step_disk];
-	uint16_t guest = vbd.device[job->device].guest;
+	uint16_t guest = vbd.device[job->device].end.guest;
 
 	job->phase = JOB_QUEUED;
 	job_list_add(&disk->wait[guest], job);
 	bits_add(&disk->waiting, guest);
-	vbd.busy |= 1U << job->step_disk;
+	vbd.busy |= 1ULL << job->step_disk;
 }
 
 /* By distance from the head, upwards. Often it belongs behind the last. */
@@ -155,5 +155,5 @@ void disk_dispatch(uint16_t number) {
 		if (job->blk_op != BLK_OP_FLUSH) disk->head = job->step_sector + job->step_count;
 	}
 	/* What is left waits for a completion, for room, or for the time of vbd_wake_at(). */
-	if (!disk->batch_count && !bits_any(&disk->waiting)) vbd.busy &= ~(1U << number);
+	if (!disk->batch_count && !bits_any(&disk->waiting)) vbd.busy &= ~(1ULL << number);
 }

@@ -17,8 +17,8 @@
 #include "libs/rt/time.h"
 
 static bool known(uint16_t domid) {
-	for (uint32_t i = 0; i < VBD_GUESTS; i++)
-		if (vbd.guest[i].present && vbd.guest[i].domid == domid) return true;
+	for (uint16_t i = 0; i < VBD_GUESTS; i++)
+		if (backend_guest_is_here(i) && vbd.guest[i].domid == domid) return true;
 	return false;
 }
 
@@ -33,7 +33,7 @@ static void up(void *context) {
 	driver->checked = vbd.now;
 	if (!driver->ready) scan_begin(driver);
 	job_session_begins(driver);
-	device_settle();
+	backend_settle();
 	pump_soon();
 }
 
@@ -148,6 +148,8 @@ static void watch_absence(struct driver *driver) {
 	dma_clear(&driver->dma);
 	driver->dma.frozen = false;
 	job_give_up(driver);
+	/* Disks on others have waited for its window to be empty. */
+	backend_settle();
 	device_say_waiting();
 }
 

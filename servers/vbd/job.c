@@ -156,8 +156,8 @@ static bool pin(struct job *job, struct driver *driver, bool *asked) {
 	for (uint32_t i = 0; i < job->step_segments; i++) {
 		struct segment *s = &job->list[job->segment + i];
 
-		s->slot =
-			dma_pin(&driver->dma, device->domid, s->ref, readonly, device->persistent);
+		s->slot = dma_pin(&driver->dma, device->end.domid, s->ref, readonly,
+				  device->persistent);
 		if (s->slot == DMA_NONE) {
 			while (i--) dma_unpin(&driver->dma, job->list[job->segment + i].slot);
 			return false;
@@ -278,7 +278,7 @@ static void report(struct job *job, uint32_t status) {
 
 	if (driver->errors++ >= LOG_ERRORS) return;
 	log_print("disk %s: a request of %u sectors at %lu of %s/%u %s",
-		  vbd.device[job->device].name, job->step_count, job->step_sector,
+		  vbd.device[job->device].end.name, job->step_count, job->step_sector,
 		  driver->connection->peer, job->step_disk % BLK_MAX_DISKS,
 		  words[status < ARRAY_SIZE(words) ? status : 1]);
 }
@@ -296,7 +296,7 @@ void job_step_done(struct job *job, uint32_t status) {
 		disk_queue(job);
 		return;
 	}
-	vbd.device[job->device].failed++;
+	vbd.device[job->device].count->failed++;
 	job_finish(job, status == BLK_STATUS_UNSUPPORTED && job->blk_op != BLK_OP_READ &&
 					job->blk_op != BLK_OP_WRITE
 				? BLKIF_RSP_EOPNOTSUPP
@@ -316,7 +316,7 @@ void job_mapped(struct driver *driver) {
 			disk_queue(job);
 			continue;
 		}
-		vbd.device[job->device].malformed++;
+		vbd.device[job->device].count->malformed++;
 		job_finish(job, BLKIF_RSP_ERROR);
 	}
 }
@@ -377,7 +377,7 @@ void job_give_up(struct driver *driver) {
 
 	job_list_init(&driver->away);
 	while ((job = job_list_take(&all)) != NULL) {
-		vbd.device[job->device].failed++;
+		vbd.device[job->device].count->failed++;
 		job_finish(job, BLKIF_RSP_ERROR);
 	}
 }

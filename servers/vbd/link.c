@@ -12,7 +12,7 @@
 #include "proto/xen/xen.h"
 
 static void rung(void *context) {
-	bits_add(&vbd.ready, (uint32_t)((struct device *)context - vbd.device));
+	bits_add(&vbd.ready, ((struct device *)context)->end.number);
 	pump_soon();
 }
 
@@ -28,13 +28,13 @@ static void unbind(struct queue *queue) {
 static const char *connect(struct device *device, uint32_t n) {
 	struct queue *queue = &device->queue[n];
 	struct evtchn_bind_interdomain bind = {
-		.remote_dom = device->domid,
+		.remote_dom = device->end.domid,
 		.remote_port = device->front.port[n],
 	};
 	uint32_t slots = (uint32_t)(device->front.pages * PAGE_SIZE - sizeof(struct blkif_sring)) /
 			 BLKIF_SLOT_SIZE;
 
-	if (grant_map_refs(&queue->mapping, device->domid, device->front.ref[n],
+	if (grant_map_refs(&queue->mapping, device->end.domid, device->front.ref[n],
 			   device->front.pages))
 		return "its ring can't be mapped";
 	queue->shared = queue->mapping.at;

@@ -12,8 +12,10 @@
 #include "libs/log/log.h"
 #include "libs/rt/package.h"
 #include "libs/rt/time.h"
+#include "proto/blkctl.h"
 
 PACKAGE_SERVER(SYSTEM_CONN_BLOCK, 1, 1);
+PACKAGE_SERVER(SYSTEM_CONN_BLKCTL, BLKCTL_VERSION, BLKCTL_VERSION);
 PACKAGE_LIFEBOAT(BOAT_LAYOUT, BOAT_LAYOUT);
 
 struct vbd vbd;
@@ -26,19 +28,19 @@ static bool peer_changed(unsigned index, bool present, uint32_t incarnation) {
 	struct guest *guest = &vbd.guest[n];
 
 	if (rt_start_page->connections[index].protocol != SYSTEM_CONN_BLOCK) return true;
-	if (present && guest->present && !guest->ending && guest->incarnation == incarnation) {
+	if (present && backend_guest_is(n, incarnation)) {
 		guest->starting &= !device_served(n);
 		return !guest->starting;
 	}
 	/* Also if it is gone since before our time: pages of it may be in a window. */
-	if (guest->present || !present) {
-		device_leave(n);
+	if (backend_guest_is_here(n) || !present) {
+		backend_guest_leaves(n);
 		if (!device_gone(n)) return false;
 	}
 	if (!present) return true;
 	device_present(n, incarnation);
 	guest->starting = !device_served(n);
-	vbd.changes |= guest->starting;
+	vbd.starting |= guest->starting;
 	return !guest->starting;
 }
 
@@ -55,16 +57,19 @@ static void open_config(void) {
 
 static void open_lifeboat(void) {
 	const struct native_connection *c = rt_connection(SYSTEM_CONN_LIFEBOAT, 0);
-	const uint32_t records = DIV_UP(LIFEBOAT_DATA + sizeof(struct boat), PAGE_SIZE);
+	const uint32_t records = LIFEBOAT_PAGES(sizeof(struct boat));
 	int error = lifeboat_open(&lifeboat, BOAT_LAYOUT, sizeof(struct boat));
+	struct boat_counts *counts;
 	uint32_t wrong;
 
-	if (error || c->ring_pages < records + SCAN_PAGES)
+	if (error || c->ring_pages < records + COUNT_PAGES + SCAN_PAGES)
 		rt_panic("it has no lifeboat (%d): one of %u KiB is needed", error,
-			 (uint32_t)((records + SCAN_PAGES) * PAGE_SIZE / 1024));
+			 (uint32_t)((records + COUNT_PAGES + SCAN_PAGES) * PAGE_SIZE / 1024));
 	vbd.boat = lifeboat.data;
 	scan_buffer = (void *)((uint8_t *)lifeboat.data - LIFEBOAT_DATA +
 			       (c->ring_pages - SCAN_PAGES) * PAGE_SIZE);
+	counts = (struct boat_counts *)(void *)scan_buffer[-(int)COUNT_PAGES];
+	for (uint32_t i = 0; i < vbd.device_count; i++) vbd.device[i].count = &counts[i];
 	scan_ref = c->ring_ref + c->ring_pages - SCAN_PAGES;
 	wrong = boat_check(vbd.boat, vbd.config->disk_count, VBD_QUEUES);
 	if (wrong) log_print("%u records in the lifeboat make no sense", wrong);
@@ -99,13 +104,15 @@ void native_main(void) {
 	vbd.job_cap = VBD_JOBS;
 	open_config();
 	find_drivers();
+	device_begin();
 	config_apply(config_mapping.at);
 	open_lifeboat();
 	job_init();
-	wrong = node_open();
+	ctl_open();
+	wrong = backend_open();
 	if (wrong) rt_panic("%s", wrong);
 	/* Guests first: pages of who is not there are unmapped when a session begins. */
-	control_init(peer_changed, NULL);
+	control_init(peer_changed, backend_scan);
 	open_drivers();
 	pump_soon();
 	event_loop();

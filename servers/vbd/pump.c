@@ -60,25 +60,18 @@ static void to_drivers(void) {
 		if (driver->starved.first != VBD_NONE) job_feed(driver);
 		if (driver->asking.first != VBD_NONE) job_mapped(driver);
 	}
-	for (uint32_t bits = vbd.busy; bits; bits &= bits - 1)
-		disk_dispatch((uint16_t)__builtin_ctz(bits));
+	for (uint64_t bits = vbd.busy; bits; bits &= bits - 1)
+		disk_dispatch((uint16_t)__builtin_ctzll(bits));
 	driver_publish();
 }
 
 /* What waits for the last of something, and root, who waits to hear of it. */
 static void changes(void) {
-	bool more = false;
+	bool more = backend_work();
 
-	for (uint32_t i = 0; i < vbd.device_count; i++) {
-		struct device *device = &vbd.device[i];
-
-		if (device->state == DEVICE_DRAINING && !device->jobs) device_drained(device);
-		more |= device->state == DEVICE_DRAINING;
-	}
-	for (uint32_t i = 0; i < VBD_GUESTS; i++)
-		more |= vbd.guest[i].ending || vbd.guest[i].starting;
-	vbd.changes = more;
-	if (more) control_scan();
+	vbd.starting = false;
+	for (uint32_t i = 0; i < VBD_GUESTS; i++) vbd.starting |= vbd.guest[i].starting;
+	if (more || vbd.starting) control_scan();
 }
 
 void pump(void *context) {
@@ -92,11 +85,13 @@ void pump(void *context) {
 		bits_add(&vbd.ready, n);
 	if (bits_any(&vbd.released)) vbd.released = (struct bits){0};
 	more = take();
+	event_asked(vbd.asked);
+	vbd.asked = 0;
 	driver_watch();
 	to_drivers();
 	/* What was refused, or needed no disk. */
 	ring_answer();
-	if (vbd.changes) changes();
+	if (backend_has_work() || vbd.starting) changes();
 	/* Who waits with more requests until it is answered is looked at. */
 	if (more || bits_any(&vbd.released) || vbd.answers.first != VBD_NONE) pump_soon();
 	/* The timer is moved only forward: one that fires early costs less than a hypercall each.

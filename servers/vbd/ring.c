@@ -42,7 +42,7 @@ static bool read_indirect(const struct blkif_request *request, const struct devi
 			  struct job *job) {
 	const struct blkif_request_indirect *r = (const void *)request;
 
-	if (link_copy(device->domid, r->indirect_grefs[0], indirect,
+	if (link_copy(device->end.domid, r->indirect_grefs[0], indirect,
 		      job->segments * (uint32_t)sizeof(indirect[0]))) {
 		job->status = BLKIF_RSP_ERROR;
 		return false;
@@ -50,19 +50,33 @@ static bool read_indirect(const struct blkif_request *request, const struct devi
 	return request_segments(indirect, device, job);
 }
 
-/* The request is in its record, which is OUTSTANDING. */
-static void begin(struct job *job) {
+static void count(struct device *device, const struct job *job) {
+	if (job->op == BLKIF_OP_READ) {
+		device->count->reads++;
+		device->count->read_sectors += job->left;
+	} else if (job->op != BLKIF_OP_DISCARD && job->left) {
+		device->count->writes++;
+		device->count->write_sectors += job->left;
+	} else {
+		device->count->others++;
+	}
+}
+
+/* The request is in its record, which is OUTSTANDING. again: a predecessor has counted it. */
+static void begin(struct job *job, bool again) {
 	const struct blkif_request *request = &vbd.boat->record[job_index(job)].request;
 	struct device *device = &vbd.device[job->device];
 
-	device->total_requests++;
 	if (!request_parse(request, device, job) ||
 	    (request->operation == BLKIF_OP_INDIRECT && !read_indirect(request, device, job))) {
-		device->malformed += job->status != BLKIF_RSP_EOPNOTSUPP;
+		if (!again) {
+			device->count->malformed += job->status != BLKIF_RSP_EOPNOTSUPP;
+			device->count->others++;
+		}
 		job_finish(job, job->status);
 		return;
 	}
-	device->total_sectors += job->left;
+	if (!again) count(device, job);
 	bucket_charge(&device->requests, 1);
 	if (job->op != BLKIF_OP_DISCARD) bucket_charge(&device->bytes, job->left * BLK_SECTOR);
 	job_begin(job);
@@ -72,7 +86,7 @@ static void count_job(struct job *job, struct device *device, uint32_t number) {
 	job->device = (uint16_t)(device - vbd.device);
 	job->queue = (uint8_t)number;
 	device->jobs++;
-	vbd.guest[device->guest].jobs++;
+	vbd.guest[device->end.guest].jobs++;
 }
 
 static void take(struct job *job, struct device *device, uint32_t number) {
@@ -82,11 +96,12 @@ static void take(struct job *job, struct device *device, uint32_t number) {
 	copy_request(&record->request, slot(queue, queue->req_cons));
 	record->device = (uint16_t)(device - vbd.device);
 	record->queue = (uint16_t)number;
-	record->incarnation = device->incarnation;
+	record->incarnation = device->end.incarnation;
 	boat_set(record, BOAT_OUTSTANDING);
 	queue->req_cons++;
 	count_job(job, device, number);
-	begin(job);
+	vbd.asked = MAX(vbd.asked, device->jobs);
+	begin(job, false);
 }
 
 static bool limited(struct device *device) {
@@ -100,15 +115,14 @@ static bool limited(struct device *device) {
 /*
  * Before it is left alone, the guest is asked to tell: of the next request if
  * nothing is under way, else when there are as many new ones as are under way. For
- * when one of those is answered we look again anyway, and each event would take
- * the processor away from the guest in the middle of what it has to ask.
+ * when one of those is answered we look again anyway.
  */
 static uint32_t available(const struct device *device, struct queue *queue) {
 	uint32_t count = load(&queue->shared->req_prod) - queue->req_cons;
-	uint32_t patience = MIN(MAX(device->jobs, 1U), queue->mask / 2 + 1);
+	uint32_t several = MIN(MAX(device->jobs, 1U), queue->mask / 2 + 1);
 
 	if (count) return count;
-	store(&queue->shared->req_event, queue->req_cons + patience);
+	store(&queue->shared->req_event, queue->req_cons + several);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return load(&queue->shared->req_prod) - queue->req_cons;
 }
@@ -121,13 +135,13 @@ enum ring_taken ring_take(struct device *device, uint32_t number) {
 	if (!count) return RING_EMPTY;
 	/* Answers that are not out yet use slots as well. */
 	if (count > queue->mask + 1 - (queue->req_cons - queue->rsp_prod)) {
-		device_break(device, "its ring's indices are impossible");
+		backend_break(&device->end, "its ring's indices are impossible");
 		return RING_EMPTY;
 	}
 	for (uint32_t n = 0; n < count; n++) {
 		if (n == VBD_BATCH) return RING_MORE;
-		if (device->state != DEVICE_LIVE || device->barrier != VBD_NONE ||
-		    vbd.guest[device->guest].jobs >= vbd.job_cap || limited(device))
+		if (device->end.state != BACKEND_LIVE || device->barrier != VBD_NONE ||
+		    vbd.guest[device->end.guest].jobs >= vbd.job_cap || limited(device))
 			return RING_BLOCKED;
 		job = job_take_free();
 		if (!job) return RING_BLOCKED;
@@ -174,7 +188,7 @@ static void release(struct job *job) {
 	job->next = vbd.free_job;
 	vbd.free_job = job_index(job);
 	device->jobs--;
-	vbd.guest[device->guest].jobs--;
+	vbd.guest[device->end.guest].jobs--;
 	bits_add(&vbd.released, job->device);
 	if (device->barrier != VBD_NONE && device->jobs == 1) job_barrier(device);
 }
@@ -217,7 +231,7 @@ static uint32_t adopt(struct device *device, uint32_t number, uint32_t rsp_prod)
 	struct boat_ring ring = {
 		.device = (uint16_t)(device - vbd.device),
 		.queue = (uint16_t)number,
-		.incarnation = device->incarnation,
+		.incarnation = device->end.incarnation,
 	};
 	uint32_t count = boat_adopt(vbd.boat, &ring, rsp_prod, numbers), adopted = 0;
 
@@ -251,7 +265,9 @@ void ring_connect(struct device *device, bool adopting) {
 	ring_forget(n);
 	/* All are counted before one begins: a barrier waits for the others. */
 	for (uint16_t i = 0; i < VBD_JOBS; i++)
-		if (vbd.job[i].phase == JOB_TAKEN && vbd.job[i].device == n) begin(&vbd.job[i]);
+		if (vbd.job[i].phase == JOB_TAKEN && vbd.job[i].device == n)
+			begin(&vbd.job[i], true);
 	if (broken)
-		device_break(device, "more of its requests are recorded than its ring can hold");
+		backend_break(&device->end,
+			      "more of its requests are recorded than its ring can hold");
 }

@@ -202,7 +202,7 @@ static void next_disk(void) {
 	scan.driver->ready = true;
 	scan.driver = NULL;
 	volume_settle();
-	device_settle();
+	backend_settle();
 	next_driver();
 }
 

@@ -8,10 +8,12 @@
  *   request.c  a guest's request is checked      boat.c     what survives us
  *   ring.c     guests' rings: taking, answering  job.c      a request, step by step
  *   dma.c      the slots of a driver's window    disk.c     order and sharing on a disk
- *   driver.c   sessions with drivers             device.c   backend states
+ *   driver.c   sessions with drivers             device.c   disks as guests' devices
  *   node.c     a device's nodes in the store     front.c    a frontend's nodes
  *   link.c     rings mapped, ports bound         pump.c     the order of one wake-up
- *   main.c     start, guests come and go
+ *   ctl.c      counters, limits at run time      main.c     start, guests come and go
+ *
+ * States of the devices, and disks that come and go: libs/xenbus/backend.h.
  *
  * One guest request is one *job*. A job is done in *steps*, one after the other;
  * each is one request to one driver. Jobs, queues, devices and disks are static
@@ -27,11 +29,12 @@
 #include "libs/blk/server.h"
 #include "libs/grant/grant.h"
 #include "libs/rt/rt.h"
+#include "libs/xenbus/backend.h"
 #include "proto/system.h"
 #include "proto/vbd.h"
 #include "proto/xen/blkif.h"
 
-#define VBD_DRIVERS    4U
+#define VBD_DRIVERS    VBD_MAX_DRIVERS
 #define VBD_PHYSICAL   (VBD_DRIVERS * BLK_MAX_DISKS)
 #define VBD_GUESTS     NATIVE_MAX_CONNECTIONS /* guest n: of connections[n] */
 #define VBD_DEVICES    VBD_MAX_DISKS
@@ -104,68 +107,33 @@ struct queue {
 	struct grant_mapping mapping;
 };
 
-enum device_state {
-	DEVICE_ABSENT,   /* no such guest now */
-	DEVICE_WAITING,  /* for its volume, or the store */
-	DEVICE_ASKING,   /* the store is asked how a predecessor left it */
-	DEVICE_OPEN,     /* backend InitWait: for the frontend */
-	DEVICE_READING,  /* the frontend's ring is being read from the store */
-	DEVICE_LIVE,     /* Connected */
-	DEVICE_DRAINING, /* no new requests; the rings go when all jobs are done */
-	DEVICE_CLOSED,   /* backend Closed; opens when the frontend begins anew */
-	DEVICE_FAILED    /* not without a new start of the guest */
-};
-
 /* What a frontend writes into the store, as far as it was read. */
 struct front {
 	uint32_t pages, queues;
 	bool persistent, abi, numbered;
-	bool unclear;  /* an answer was neither a value nor 'there is none' */
-	uint8_t tries; /* readings in a row that were */
 	uint32_t ref[VBD_QUEUES][VBD_RING_PAGES];
 	uint32_t port[VBD_QUEUES];
 };
 
 struct device {
+	struct backend_device end;
 	const struct vbd_disk *config;
-	const char *name;
 	struct volume *volume;
-	uint16_t guest; /* index of its connection; VBD_NONE: no such guest */
-	uint16_t domid;
 	bool readonly, shared, discard;
-	enum device_state state;
-	uint32_t incarnation; /* of the guest */
-	uint16_t jobs;        /* taken and not answered */
-	uint16_t barrier;     /* the job that all others wait for; VBD_NONE */
+	uint16_t jobs;    /* taken and not answered */
+	uint16_t barrier; /* the job that all others wait for; VBD_NONE */
 	uint16_t queue_count;
 	bool persistent;
+	bool waiting_is_said;      /* there is a line in the log that it waits */
+	struct boat_counts *count; /* in the lifeboat */
 	struct queue queue[VBD_QUEUES];
 	struct bucket bytes, requests;
-
-	/* device.c and node.c */
 	struct front front;
-	uint32_t backend_state, front_state; /* as last written, as last read */
-	uint32_t generation; /* answers of the store to older questions do not count */
-	uint32_t awaited;    /* answers */
-	int watch;
-	uint8_t publish;    /* the next of its nodes that is to be written */
-	uint8_t unwritten;  /* nodes whose writing the store has not answered */
-	uint8_t questions;  /* NODE_*: to be put to the store when it has room */
-	bool make_front;    /* the frontend's state is ours to write: it is a new device */
-	bool make_again;    /* in use, and the store has a new connection: its nodes may be gone */
-	bool adopting;      /* a predecessor has connected it */
-	bool was_connected; /* the frontend was seen in Connected */
-	bool broken;        /* it has broken the protocol */
-	bool waiting_is_said; /* there is a line in the log that it waits */
-	uint64_t total_requests, total_sectors, malformed, failed;
 };
 
 struct guest {
-	bool present;
 	bool starting; /* root waits for its disks to be there */
-	bool ending;   /* root waits for us to let go */
 	uint16_t domid;
-	uint32_t incarnation;
 	uint16_t jobs;
 };
 
@@ -208,18 +176,23 @@ struct vbd {
 	struct volume volume[VBD_MAX_VOLUMES];
 	struct device device[VBD_DEVICES];
 	struct guest guest[VBD_GUESTS];
-	bool changes;         /* a device or a guest is on its way in or out */
+	bool starting;        /* root waits for the disks of a guest */
 	struct bits ready;    /* devices whose rings are to be looked at */
 	struct bits released; /* devices that have been answered since: likewise, next time */
-	uint32_t busy;        /* disks that have something to do: one bit each */
+	uint64_t busy;        /* disks that have something to do: one bit each */
 	uint32_t turn;        /* round robin over devices */
+	uint32_t asked;       /* of this wake-up: as event_asked() has it */
 	uint64_t deadline;
 	struct job_list answers;
 	uint16_t free_job; /* list */
 	struct job job[VBD_JOBS];
 };
+_Static_assert(VBD_PHYSICAL <= 64, "a bit for each physical disk");
 extern struct vbd vbd;
 
+static inline struct device *device_of(const struct backend_device *end) {
+	return &vbd.device[end->number];
+}
 static inline uint16_t job_index(const struct job *job) { return (uint16_t)(job - vbd.job); }
 static inline struct driver *disk_driver(uint16_t disk) {
 	return &vbd.driver[disk / BLK_MAX_DISKS];
@@ -336,57 +309,38 @@ void scan_done(uint32_t status);
 void scan_abort(struct driver *driver);
 /* What found no room at the driver before may find it now. */
 void scan_retry(void);
-#define SCAN_TAG   0xfffeU /* in job_of_tag: a request of scan.c */
+#define SCAN_TAG    0xfffeU /* in job_of_tag: a request of scan.c */
 /*
  * Pages at the end of the lifeboat, mapped in every window; the last is for copies
  * of guests' pages. Were they the server's own, its memory could not be taken
  * back after its death before each driver's device has been stopped.
  */
-#define SCAN_PAGES 18U
-#define SCAN_COPY  17U
+#define SCAN_PAGES  18U
+#define SCAN_COPY   17U
+/* Before them: the counters. */
+#define COUNT_PAGES DIV_UP(VBD_DEVICES * sizeof(struct boat_counts), PAGE_SIZE)
+
 extern uint8_t (*scan_buffer)[PAGE_SIZE];
 extern uint32_t scan_ref; /* root's grant of the first of them */
 
 /* --- device.c --- */
 
+/* First of all: the devices are disks. */
+void device_begin(void);
 void device_present(uint16_t guest, uint32_t incarnation);
 /* Each of its disks is in the store for it to find, or known not to come soon. */
 bool device_served(uint16_t guest);
 /* Nothing of the guest is left here, and none of its pages is mapped. */
 bool device_gone(uint16_t guest);
-/* Goes on where it can. */
-void device_settle(void);
 /* A driver is away for long: names the disks that still wait to be there. */
 void device_say_waiting(void);
-/* Its last job is answered while it drains. */
-void device_drained(struct device *device);
-/* It broke the protocol, or its memory can't be reached. */
-void device_break(struct device *device, const char *why);
-/* The store has a new connection for us. */
-void device_store_ready(void);
-/* The guest is ending: its devices let go. */
-void device_leave(uint16_t guest);
 
-/* --- node.c: the store --- */
+/* --- node.c, front.c: for backend_class --- */
 
-/* NULL: it is there, or will be. */
-const char *node_open(void);
-bool node_ready(void);
-/* All that was to be written of the device is in the store. */
-bool node_is_written(const struct device *device);
-/* Writes all nodes, with device->backend_state. */
-void node_publish(struct device *device);
-void node_state(struct device *device, uint32_t state); /* of the backend */
-void node_remove(struct device *device);
-void node_ask(struct device *device);        /* both states; device_asked() follows */
-void node_watch(struct device *device);      /* the frontend's; device_front_changed() follows */
-void node_read_front(struct device *device); /* device_front_read() follows */
-void device_asked(struct device *device, uint32_t backend, uint32_t front);
-/* The store does not know its guest yet. */
-void device_homeless(struct device *device);
-void device_front_changed(struct device *device, uint32_t state);
-/* failure NULL: device->front is complete */
-void device_front_read(struct device *device, const char *failure);
+#define NODE_COUNT 34U
+extern const struct backend_node node_table[NODE_COUNT];
+void node_value(const struct backend_device *end, uint32_t value, char to[BACKEND_PATH]);
+extern const struct backend_round front_rounds[BACKEND_ROUNDS];
 
 /* --- link.c --- */
 
@@ -397,6 +351,11 @@ void link_disconnect(struct device *device);
 int link_copy(uint16_t domid, uint32_t ref, void *to, uint32_t size);
 /* Tells the guest about answers. */
 void link_notify(uint32_t port);
+
+/* --- ctl.c --- */
+
+/* Who may watch and set limits is served; limits that a predecessor was told hold. */
+void ctl_open(void);
 
 /* --- pump.c --- */
 

@@ -110,13 +110,21 @@ bool volume_is_stuck(const struct volume *volume) {
 	return false;
 }
 
-/* The one that is earlier in the description has it. */
+/* It has the sectors: by what the description says first, or because it came first. */
+static bool is_there(const struct device *d, const struct device *than) {
+	if (d->end.plug.out && !d->end.plug.leaving) return false;
+	return d < than || (d->end.state >= BACKEND_ASKING && d->end.state < BACKEND_FAILED);
+}
+
 const char *volume_conflict(const struct device *device) {
-	for (const struct device *d = vbd.device; d < device; d++) {
-		if (!d->volume->ready || (d->readonly && device->readonly) ||
-		    (d->shared && device->shared) || !overlap(d->volume, device->volume))
+	for (uint32_t i = 0; i < vbd.device_count; i++) {
+		const struct device *d = &vbd.device[i];
+
+		if (d == device || !is_there(d, device) || !d->volume->ready ||
+		    (d->readonly && device->readonly) || (d->shared && device->shared) ||
+		    !overlap(d->volume, device->volume))
 			continue;
-		return d->name;
+		return d->end.name;
 	}
 	return NULL;
 }

@@ -16,9 +16,13 @@ static inline uint64_t now(void) {
 }
 
 void report(const char *name, uint64_t count);
+void *copied_root(const void *root); /* a root table of its own with the same contents */
 
 /* pair.c: the rows that need a second domain. */
 void pair_measure(void);
 void pair_yield(void);
+
+/* vcpus.c: the rows that need a second vCPU. */
+void vcpus_measure(void);
 
 #endif

@@ -12,6 +12,7 @@ once, so that no time of the host's disk comes into virtual time.
 """
 
 import argparse
+import itertools
 import json
 import re
 import subprocess
@@ -172,10 +173,10 @@ def measure(place: Place, system: str, run: Run) -> dict[str, dict[str, float]]:
 
 
 def gather(place: Place, kept: report.Kept, model: str, system: str, rows: Sequence[str],
-           seconds: int) -> None:
-    """Rows that are not there yet, in one boot. seconds 0: instructions."""
+           seconds: int, again: bool) -> None:
+    """Rows that are not there yet, or again, in one boot. seconds 0: instructions."""
     figure = "iops" if seconds else "all"
-    missing = [row for row in rows if not kept.has(model, system, row, (figure,))]
+    missing = [row for row in rows if again or not kept.has(model, system, row, (figure,))]
     if not missing:
         return
     print(f"disk: {model}, {system}, {'IOPS' if seconds else 'instructions'}, "
@@ -202,6 +203,8 @@ def main() -> None:
     parser.add_argument("--row", action="append", choices=ROWS, help="only this one")
     parser.add_argument("--seconds", type=int, default=SECONDS, help="of each row; 0: no IOPS")
     parser.add_argument("--no-counts", action="store_true", help="no instructions per request")
+    parser.add_argument("--rounds", type=int, default=1, metavar="N",
+                        help="measure speeds of all systems N times in turn, and keep the best")
     parser.add_argument("--results", type=Path, metavar="FILE",
                         help="keep figures there, and measure only what is not there yet")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -212,10 +215,10 @@ def main() -> None:
     kept = report.Kept(arguments.results)
     with build.workspace() as name:
         place = Place.make(Path(name))
-        for model in models:
-            for system in arguments.system or SYSTEMS:
-                for amount in amounts:
-                    gather(place, kept, model, system, arguments.row or ROWS, amount)
+        for model, turn in itertools.product(models, range(arguments.rounds)):
+            for system, amount in itertools.product(arguments.system or SYSTEMS, amounts):
+                if amount or not turn:
+                    gather(place, kept, model, system, arguments.row or ROWS, amount, turn > 0)
     if arguments.json:
         print(json.dumps(kept.found, indent=2))
         return

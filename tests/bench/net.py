@@ -5,9 +5,9 @@ natively, as a guest of the distribution's Xen with netback and a bridge in a Li
 dom0, and of Tessera.
 
 Two figures for each row, model of card, and system. Speed: QEMU runs as fast as it
-can. Instructions per packet: under -icount, with the plugin that linux.py uses; a
-small and a large amount are sent between marks, and the difference is what the
-packets between them cost the whole machine, guests, hypervisor and drivers.
+can; the median of three. Instructions per packet: under -icount, with the plugin that
+linux.py uses; a small and a large amount are sent between marks, and the difference
+is what the packets between them cost the whole machine, guests, hypervisor and drivers.
 
 The far end of the wire is the host's own kernel behind a tap device, in a network
 namespace of its own (lan/host.sh): the one backend of QEMU that has segmentation and
@@ -20,13 +20,14 @@ import dataclasses
 import itertools
 import json
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence
+from typing import Mapping, Sequence
 
 TOP = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP), str(TOP / "images")]
@@ -46,7 +47,7 @@ PACKETS = [
     *(f"udp:{way}:{mtu}" for mtu in (1500, 500) for way in ("out", "in")),
     "small:out:18", "small:in:18", "ping:out:56",
 ]
-SECONDS = 5
+SECONDS = 2
 SPEEDS = ("Mbit/s", "packets/s", "us")
 NATIVES = ("root", minimal.POLICY, "console", "uart16550", "store", "pci", "switch")
 DOM0_MIB, GUEST_MIB, MACHINE_MIB = 1536, 256, 3072
@@ -55,6 +56,10 @@ XEN_CPU = disk.XEN_CPU + ",-xsave"  # with it xl cannot unpack a second guest's 
 CARD_MAC = "02:00:00:00:09:04"  # of nobody's guest
 # As lan/bench.sh has it: the payload of a packet of a row.
 HEADERS = {"tcp": 52, "udp": 28, "small": 0, "ping": 0}
+
+
+Figures = dict[str, float]
+Said = tuple[str, str, str]  # row, packets asked for, the program's words
 
 
 def payload(row: str) -> int:
@@ -194,19 +199,31 @@ def namespaced(command: list[str]) -> list[str]:
             str(image.SCRIPTS / "host.sh"), *command]
 
 
-def speed(row: str, said: str) -> dict[str, float]:
+def sayings(text: str) -> list[Said]:
+    """The lines of bench.sh on a console."""
+    return re.findall(r"^net (\S+) (\d+) (.*)$", text, re.M)
+
+
+def speed(row: str, said: str) -> Figures:
     """The figures of a run: Mbit/s, packets a second, or microseconds of a round trip."""
     if row.startswith("ping:"):
         found = re.search(r"min/avg/max = [\d.]+/([\d.]+)/", said)
         return {"us": float(found[1]) * 1000} if found else {}
-    end = json.loads(said)["end"]
-    if row.startswith("tcp:"):
-        return {"Mbit/s": end["sum_received"]["bits_per_second"] / 1e6}
-    total = end["sum"]
-    packets = (total["packets"] - total["lost_packets"]) / total["seconds"]
+    # What the receiver has: of the sender's packets iperf3 calls lost only those before the last.
+    received = json.loads(said)["end"]["sum_received"]
     if row.startswith("small:"):
-        return {"packets/s": packets}
-    return {"Mbit/s": packets * payload(row) * 8 / 1e6}
+        return {"packets/s": received["bytes"] / payload(row) / received["seconds"]}
+    return {"Mbit/s": received["bytes"] * 8 / received["seconds"] / 1e6}
+
+
+def speeds(said: Sequence[Said]) -> dict[str, Figures]:
+    """The middle one of what was measured of each row."""
+    takes: dict[str, dict[str, list[float]]] = {}
+    for row, _, words in said:
+        for figure, value in speed(row, words).items():
+            takes.setdefault(row, {}).setdefault(figure, []).append(value)
+    return {row: {figure: statistics.median(values) for figure, values in figures.items()}
+            for row, figures in takes.items()}
 
 
 def packets_of(row: str, said: str) -> float:
@@ -214,34 +231,34 @@ def packets_of(row: str, said: str) -> float:
     if row.startswith("ping:"):
         found = re.search(r"(\d+) packets received", said)
         return float(found[1]) if found else 0
-    end = json.loads(said)["end"]
-    if row.startswith("tcp:"):
-        return float(end["sum_received"]["bytes"]) / payload(row)
-    return float(end["sum"]["packets"] - end["sum"]["lost_packets"])
+    return float(json.loads(said)["end"]["sum_received"]["bytes"]) / payload(row)
 
 
-Figures = dict[str, float]
-
-
-def measure(place: Place, system: str, run: Run) -> tuple[dict[str, Figures], str]:
-    """Row: figures, of the rows that came to their end, and all that was said. Figures of
-    a counting run are instructions per packet."""
-    text = converse(START[system](place, run), TIMEOUT)
-    said = re.findall(r"^net (\S+) (\d+) (.*)$", text, re.M)
-    if not run.counting:
-        return {row: speed(row, words) for row, _, words in said}, text
-    programs = [*NATIVES, MODELS[run.model]] if system == "tessera" else []
-    counted = list(report.batches(place.folder / "counts", report.Natives(programs)))
+def counts(said: Sequence[Said], counted: Sequence[Mapping[str, int]]) -> dict[str, Figures]:
+    """Instructions per packet, by owner. Of three runs of a row the first warms up."""
     found = {}
-    for number in range(0, len(said) - 2, 3):
+    for number in range(0, min(len(said), len(counted)) - 2, 3):
         row = said[number][0]
         try:
             few, many = (packets_of(row, words) for _, _, words in said[number + 1:number + 3])
         except ValueError:  # iperf3 failed, and says why
             break
         before, after = counted[number + 1:number + 3]
-        found[row] = {who: (after[who] - before[who]) / (many - few) for who in after}
-    return found, text
+        found[row] = {who: (after.get(who, 0) - before.get(who, 0)) / (many - few)
+                      for who in {**before, **after}}
+    return found
+
+
+def measure(place: Place, system: str, run: Run) -> tuple[dict[str, Figures], str]:
+    """Row: figures, of the rows that came to their end, and all that was said. Figures of
+    a counting run are instructions per packet."""
+    text = converse(START[system](place, run), TIMEOUT)
+    said = sayings(text)
+    if not run.counting:
+        return speeds(said), text
+    programs = [*NATIVES, MODELS[run.model]] if system == "tessera" else []
+    counted = list(report.batches(place.folder / "counts", report.Natives(programs)))
+    return counts(said, counted), text
 
 
 def heading(run: Run) -> str:
@@ -271,16 +288,17 @@ def title(run: Run, row: str) -> str:
     return ", ".join(words if run.offloads else [*words, "no offloads"])
 
 
-def missing(kept: report.Kept, system: str, run: Run) -> list[str]:
+def missing(kept: report.Kept, system: str, run: Run) -> Sequence[str]:
     figures = ("all",) if run.counting else SPEEDS
     return [row for row in run.rows
             if not kept.has(heading(run), system, title(run, row), figures)]
 
 
-def gather(place: Place, kept: report.Kept, system: str, run: Run) -> bool:
-    """Boots until all rows are there; what a boot did not come to is tried once more."""
-    for _ in range(2):
-        rows = missing(kept, system, run)
+def gather(place: Place, kept: report.Kept, system: str, run: Run, again: bool) -> bool:
+    """Boots until all rows are there; what a boot did not come to is tried once more.
+    again: once at least."""
+    for attempt in range(2):
+        rows = run.rows if again and not attempt else missing(kept, system, run)
         if not rows:
             break
         print(f"net: {run.model}, {system}, to the {run.peer}, offloads {run.switch}, "
@@ -315,6 +333,8 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--row", action="append", choices=STREAMS + PACKETS, help="only this one")
     parser.add_argument("--seconds", type=int, default=SECONDS, help="of each row; 0: no speeds")
     parser.add_argument("--no-counts", action="store_true", help="no instructions per packet")
+    parser.add_argument("--rounds", type=int, default=1, metavar="N",
+                        help="measure speeds of all systems N times in turn, and keep the best")
     parser.add_argument("--results", type=Path, metavar="FILE",
                         help="keep figures there, and measure only what is not there yet")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -333,9 +353,11 @@ def main() -> None:
             if peer == "guest" and model != next(iter(words.model or MODELS)):
                 continue  # no card is on that way
             plan = runs(model, words.system or SYSTEMS, peer, words.row or ())
-            for (system, run), seconds in itertools.product(plan, amounts):
+            for turn, (system, run), seconds in itertools.product(range(words.rounds), plan,
+                                                                  amounts):
                 run.seconds = seconds
-                whole &= gather(place, kept, system, run)
+                if seconds or not turn:
+                    whole &= gather(place, kept, system, run, turn > 0)
             if plan and not words.json:
                 name = heading(plan[0][1])
                 print(f"### {name}\n\n{tables(plan, kept.found.get(name, {}))}", flush=True)

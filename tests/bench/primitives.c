@@ -97,7 +97,7 @@ static void switch_multicall(void) { multicall(switch_calls[turn], 2); }
 
 static void next_turn(void) { turn ^= 1; }
 
-static void *copied_root(const void *root) {
+void *copied_root(const void *root) {
 	void *copy = pv_page();
 
 	memcpy(copy, root, PV_PAGE);
@@ -431,12 +431,14 @@ static void measure_all(void) {
 	instructions();
 }
 
-/* The command line says in which part this kernel runs: alone, or in a pair. */
+/* The command line says in which part this kernel runs: alone, with two vCPUs, or in a pair. */
 int pv_main(void) {
 	if (pv_option("yield"))
 		pair_yield();
 	else if (pv_option("pair"))
 		pair_measure();
+	else if (pv_option("vcpus"))
+		vcpus_measure();
 	else
 		measure_all();
 	pv_printf("bench end\n");

@@ -16,7 +16,7 @@ class Audit(unittest.TestCase):
         system = compiled.read(compile_text(description(), "test", TOP / "images", None).data)
         with managed() as running:
             running.wait_state("one", "running")
-            client = running.operator
+            client = running.client
             cpus = client.request("system")["cpus"]
             tables = {domain.name: client.items("caps", name=domain.name)
                       for domain in system.domains[1:]}

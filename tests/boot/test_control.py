@@ -5,58 +5,22 @@ one that may only look on a UART. Requests by the tools' own client, and by hand
 import contextlib
 import socket
 import tempfile
-import time
 import unittest
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Optional
 
+import postmortem
 from control.client import Client, Refused
 from control.frame import encode
-from description.machine import Line
-from launcher import lines, minimal
-from tests.support import Session, system
+from launcher import minimal
+from launcher.machine import EXIT_PORT
+from tests import manage
+from tests.support import Session, build_dir, system
 
 LIMIT = 120
 READY = "tessera guest ready"
 
-LINES = """
-[domain.line0]
-image = "virtio_serial"
-device = { class = "virtio-serial" }
-priority = 16
-serves = ["serial"]
-[domain.line1]
-image = "uart16550"
-ports = ["0x3e8-0x3ef"]
-irqs = [5]
-priority = 16
-serves = ["serial"]
-[domain.operator]
-image = "control"
-lifeboat = "4K"
-priority = 21
-[domain.monitor]
-image = "control"
-priority = 21
-[connection.line0]
-protocol = "serial"
-server = "line0"
-client = "operator"
-[connection.line1]
-protocol = "serial"
-server = "line1"
-client = "monitor"
-[connection.operator]
-protocol = "control"
-server = "root"
-client = "operator"
-rights = ["see", "life", "set", "upgrade", "inspect", "trace", "create"]
-[connection.monitor]
-protocol = "control"
-server = "root"
-client = "monitor"
-rights = ["see"]
-"""
+LINES = manage.operator() + manage.on_uart("monitor", "see")
 
 
 def description(**keys: object) -> str:
@@ -66,41 +30,29 @@ def description(**keys: object) -> str:
             "one", kernel="package:linux-image-cloud-amd64", initrd="built:busybox",
             cmdline="quiet", memory="128M", **keys,
         ),
-        name="managed",
-    ).replace("exit_with_guests = true", "exit_with_guests = false")
+        name="managed", exits=False,
+    )
 
 
-class Managed:
+class Managed(manage.Operator):
     """A running system and sessions with it."""
 
     def __init__(self, console: Session, folder: Path):
-        self.console, self.folder = console, folder
-        self.operator = self.client("operator")
+        super().__init__(folder, LIMIT)
+        self.console = console
 
-    def client(self, who: str) -> Client:
+    def another(self, who: str) -> Client:
         """There is one line each: the last session with it is to be closed."""
         return Client(self.folder / who, LIMIT)
 
-    def state(self, name: str) -> str:
-        return str(self.operator.items("ps", name=name)[0]["state"])
-
-    def wait_state(self, name: str, wanted: str) -> None:
-        deadline = time.monotonic() + LIMIT
-        while (state := self.state(name)) != wanted:
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{name} is {state}, not {wanted}")
-            time.sleep(0.1)
-
 
 @contextlib.contextmanager
-def managed(**keys: object) -> Iterator[Managed]:
+def managed(text: Optional[str] = None, **keys: object) -> Iterator[Managed]:
+    """text: of another description than that with these keys of the guest."""
     with tempfile.TemporaryDirectory(prefix="tessera.") as name:
         folder = Path(name)
-        arguments = lines.qemu_arguments([
-            Line("line0", f"socket,path={folder}/operator,server=on,wait=off", None, 0),
-            Line("line1", f"socket,path={folder}/monitor,server=on,wait=off", 0x3E8, 5),
-        ], False)
-        with system(description(**keys), *arguments) as console:
+        arguments = manage.arguments(folder, "monitor")
+        with system(text or description(**keys), *arguments) as console:
             console.expect(READY, LIMIT)
             yield Managed(console, folder)
 
@@ -114,29 +66,29 @@ class Control(unittest.TestCase):
 
     def test_two_that_see_and_one_that_acts(self) -> None:
         with managed() as it:
-            hello = it.operator.request("hello")
+            hello = it.client.request("hello")
             self.assertEqual((hello["protocol"], hello["system"], hello["domain"]),
                              (1, "managed", "operator"))
-            names = [item["name"] for item in it.operator.items("ps")]
+            names = [item["name"] for item in it.client.items("ps")]
             self.assertEqual(names[0], "root")
             self.assertLessEqual({"operator", "monitor", "line0", "line1", "store", "one"},
                                  set(names))
-            monitor = it.client("monitor")
+            monitor = it.another("monitor")
             self.assertEqual(monitor.request("hello")["rights"], ["see"])
             self.assertEqual([item["name"] for item in monitor.items("ps")], names)
             self.assertIn('"life"', self.refused("denied", monitor, "restart", name="store"))
             self.assertIn('"set"', self.refused("denied", monitor, "set", name="one",
                                                 key="weight", value=1))
-            self.refused("unknown", it.operator, "restart", name="nobody")
-            self.refused("unknown", it.operator, "dance")
-            self.refused("invalid", it.operator, "restart", name="store", force=True)
-            self.refused("invalid", it.operator, "restart")
-            self.refused("unsupported", it.operator, "destroy", name="root")
-            self.assertEqual(it.operator.request("system")["name"], "managed")
+            self.refused("unknown", it.client, "restart", name="nobody")
+            self.refused("unknown", it.client, "dance")
+            self.refused("invalid", it.client, "restart", name="store", force=True)
+            self.refused("invalid", it.client, "restart")
+            self.refused("unsupported", it.client, "destroy", name="root")
+            self.assertEqual(it.client.request("system")["name"], "managed")
 
     def test_life_of_a_guest(self) -> None:
         with managed(on_reboot="restart") as it:
-            operator = it.operator
+            operator = it.client
             operator.request("events", on=True)
             operator.request("pause", name="one")
             self.assertEqual(it.state("one"), "paused")
@@ -168,46 +120,108 @@ class Control(unittest.TestCase):
             for step in ("paused", "running", "ending", "idle", "starting"):
                 self.assertIn(("one", step), told)
 
+    def test_an_end_without_an_emulator(self) -> None:
+        """The last guest's memory is given back though the system should have ended with it, and
+        the guest may be started again."""
+        text = description().replace("exit_with_guests = false", "exit_with_guests = true")
+        with managed(text.replace(f"exit_port = {EXIT_PORT}", "exit_port = 0x80")) as it:
+            free = it.client.request("system")["free"]
+            it.client.request("destroy", name="one")
+            it.wait_state("one", "idle")
+            self.assertGreaterEqual(it.client.request("system")["free"], free + (100 << 20))
+            it.client.request("start", name="one")
+            it.console.expect(READY, LIMIT)
+            it.wait_state("one", "running")
+
+    def test_vcpus_go_and_come_back(self) -> None:
+        """As a toolstack of Xen asks for it: a stock kernel watches its nodes. What is there
+        again it leaves to its user space (udev) to bring up."""
+        up = "for c in /sys/devices/system/cpu/cpu[12]/online; do echo 1 2>/dev/null >$c; done"
+        with managed(vcpus=3) as it:
+            for wanted in (1, 3, 2):
+                it.client.request("set", name="one", key="vcpus", value=wanted)
+                it.console.send(f"until [ $(nproc) = {wanted} ]; do {up}; sleep 0.1; done; "
+                                f"echo has {wanted} of th''em\n")
+                it.console.expect(f"has {wanted} of them", LIMIT)
+            for wrong in (0, 4):
+                self.assertIn("expected 1 to 3", self.refused(
+                    "limit", it.client, "set", name="one", key="vcpus", value=wrong))
+
+    def test_clocks_after_a_pause(self) -> None:
+        """Both clocks of the guest have gone on by what the machine's has, and a
+        timer that came due meanwhile comes at once."""
+        with managed() as it:
+            def now() -> float:
+                return int(it.client.request("system")["now_ns"]) / 1e9
+
+            def clocks(word: str) -> tuple[float, float]:
+                it.console.send(f"echo {word[0]}''{word[1:]} $(cut -d' ' -f1 /proc/uptime) "
+                                "$(date +%s)\n")
+                found = it.console.expect(rf"^{word} ([\d.]+) (\d+)$", LIMIT)
+                return float(found[1]), float(found[2])
+
+            outer = now()
+            up, wall = clocks("before")
+            it.console.send("sleep 1 && echo wo''ken &\n")
+            it.client.request("pause", name="one")
+            inner = now()
+            while now() < inner + 5:
+                pass
+            paused = now() - inner
+            it.client.request("unpause", name="one")
+            up_after, wall_after = clocks("after")
+            whole = now() - outer
+            for passed, grain in ((up_after - up, 0.02), (wall_after - wall, 1)):
+                self.assertGreaterEqual(passed, paused - grain)
+                self.assertLessEqual(passed, whole + grain)
+            it.console.seen = 0
+            it.console.expect("woken", LIMIT)
+
     def test_failures_are_told(self) -> None:
         with managed() as it:
-            self.assertEqual(it.operator.request("why", name="store")["failures"], 0)
-            it.operator.request("kill", name="store")
+            self.assertEqual(it.client.request("why", name="store")["failures"], 0)
+            it.client.request("kill", name="store")
             it.wait_state("store", "running")
-            story = it.operator.request("why", name="store")
+            story = it.client.request("why", name="store")
             self.assertEqual((story["failures"], story["what"]), (1, "crashed: killed by command"))
             self.assertTrue(story["try"] and story["line"])
-            death = it.operator.request("postmortem", name="store")
+            death = it.client.request("postmortem", name="store")
             self.assertEqual(death["text"], "killed by command")
-            store = it.operator.items("ps", name="store")[0]
+            store = it.client.items("ps", name="store")[0]
             self.assertEqual(death["build_id"], store["build_id"])
             self.assertNotEqual(int(death["registers"]["rip"], 16), 0)
-            self.refused("unknown", it.operator, "postmortem", name="one")
+            self.assertIn("domain", {cap["type"] for cap in death["caps"]})
+            said = postmortem.report(death, build_dir())
+            self.assertIn("backtrace (store.elf):", said)
+            self.assertRegex(said, r" event_loop at (?:.*\n)+.* rt_start at ")
+            self.assertRegex(said, r"it held:\n +1 domain +grant event +root\n")
+            self.refused("unknown", it.client, "postmortem", name="one")
 
     def test_a_line_that_is_garbage(self) -> None:
         with managed() as it:
-            it.operator.close()
+            it.client.close()
             with socket.socket(socket.AF_UNIX) as raw:
                 raw.connect(str(it.folder / "operator"))
                 raw.sendall(b"noise\n\0\xff" + bytes(range(256)) * 300 + b"\n")
                 raw.sendall(b"TC1 00010001 00000000 " + b"x" * 70000 + b"\n")
                 raw.sendall(encode({"id": 1, "verb": "restart", "name": "store"})[:40])
-            it.operator = it.client("operator")
-            self.assertEqual(it.operator.request("hello")["session"], 1)
-            store = it.operator.items("ps", name="store")[0]
+            it.client = it.another("operator")
+            self.assertEqual(it.client.request("hello")["session"], 1)
+            store = it.client.items("ps", name="store")[0]
             self.assertEqual(store["incarnation"], 0, "half a request was carried out")
 
     def test_control_domains_die(self) -> None:
         """What was asked of one that dies is done once."""
         with managed() as it:
-            it.operator.request("restart", name="line0")
-            it.operator.request("restart", name="operator")
-            it.operator.request("kill", name="operator")
-            self.assertEqual(it.operator.request("hello")["session"], 3)
+            it.client.request("restart", name="line0")
+            it.client.request("restart", name="operator")
+            it.client.request("kill", name="operator")
+            self.assertEqual(it.client.request("hello")["session"], 3)
             for name, again in (("line0", 1), ("operator", 2), ("store", 0)):
-                item = it.operator.items("ps", name=name)[0]
+                item = it.client.items("ps", name=name)[0]
                 self.assertEqual(item["incarnation"], again, name)
-            with it.client("monitor") as monitor:
-                it.operator.request("kill", name="line1")
+            with it.another("monitor") as monitor:
+                it.client.request("kill", name="line1")
                 self.assertTrue(monitor.items("ps"))
 
 

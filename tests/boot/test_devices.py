@@ -4,7 +4,6 @@ one is not there, and that drivers and the bus domain come back."""
 
 import re
 import tempfile
-import time
 import unittest
 from pathlib import Path
 
@@ -66,19 +65,6 @@ NVME = ("disk1", "nvme", 'class = "nvme"')
 VIRTIO = ("disk0", "virtio_blk", 'class = "virtio-blk", interrupts = 2')
 
 
-def logged(console: Session, pattern: str, timeout: float = 60) -> str:
-    """Wait until the log has `pattern`; all of it."""
-    assert console.log is not None
-    deadline = time.monotonic() + timeout
-    while True:
-        log = console.log.read_text(errors="replace") if console.log.exists() else ""
-        if re.search(pattern, log):
-            return log
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited in vain for {pattern!r}; the log:\n{log[-5000:]}")
-        time.sleep(0.05)
-
-
 class Devices(unittest.TestCase):
     def setUp(self) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="tessera.devices.")
@@ -100,7 +86,7 @@ class Devices(unittest.TestCase):
         text = described(NVME, second, VIRTIO)
         line = text.index('class = "nvme"', text.index("disk2"))
         with system(text, attached=[self.blank("a", "nvme")]) as console:
-            log = logged(console, r"disk1: disk 0: ")
+            log = console.expect_log(r"disk1: disk 0: ").string
         number = text[:line].count("\n") + 1
         self.assertIn(f"root: disk2: its device (line {number} of the description) belongs to "
                       "another driver; it is not started", log)
@@ -115,7 +101,7 @@ class Devices(unittest.TestCase):
         attached = [self.blank("a", "nvme"), self.blank("b", "nvme")]
         with system(described(*drivers), attached=attached) as console:
             for name in ("disk0", "disk1"):
-                logged(console, f"{name}: disk 0: ")
+                console.expect_log(f"{name}: disk 0: ")
             self.command(console, "ps")
             found = dict(re.findall(r"^(disk\d) .* (00:\d\d\.0) 1b36:0010 msi-x$", console.expect(
                 r"(?s:disk1 .*MiB of memory are free)")[0], re.MULTILINE))
@@ -124,7 +110,7 @@ class Devices(unittest.TestCase):
     def test_required_iommu_that_is_not_there(self) -> None:
         text = described(NVME, settings='iommu = "require"')
         with system(text, attached=[self.blank("a", "nvme")]) as console:
-            log = logged(console, r"it is not started")
+            log = console.expect_log(r"it is not started").string
             self.command(console, "ps")
             console.expect(r"^console +\d+ running")
             console.expect(r"^disk1 +\d+ idle .*no device$")
@@ -135,7 +121,7 @@ class Devices(unittest.TestCase):
         text = described(NVME, settings='iommu = "require"')
         attached = [self.blank("a", "nvme")]
         with system(text, attached=attached, kind="q35", iommu=True) as console:
-            log = logged(console, r"disk1: disk 0: ")
+            log = console.expect_log(r"disk1: disk 0: ").string
         self.assertIn("root: the IOMMU enforces DMA and interrupts", log)
 
     def test_drivers_and_bus_come_back(self) -> None:
@@ -143,17 +129,17 @@ class Devices(unittest.TestCase):
         attached = [self.blank("a", "nvme"), self.blank("b", "virtio-blk")]
         with system(described(NVME, VIRTIO), attached=attached) as console:
             for name in ("disk0", "disk1"):
-                logged(console, f"{name}: disk 0: ")
+                console.expect_log(f"{name}: disk 0: ")
             self.command(console, "kill disk1")
-            logged(console, r"disk1: started again\n(?s:.*)disk1: disk 0: ")
+            console.expect_log(r"disk1: started again\n(?s:.*)disk1: disk 0: ")
             self.command(console, "kill pci")
-            logged(console, r"pci: started again\n(?s:.*)in use")
+            console.expect_log(r"pci: started again\n(?s:.*)in use")
             self.command(console, "kill disk0")
-            log = logged(console, r"disk0: started again\n(?s:.*)disk0: disk 0: ")
+            log = console.expect_log(r"disk0: started again\n(?s:.*)disk0: disk 0: ").string
             self.command(console, "kill pci")
             self.command(console, "kill disk0")
             self.command(console, "kill pci")
-            logged(console, r"(?s:disk0: started again\n.*){2}disk0: disk 0: ")
+            console.expect_log(r"(?s:disk0: started again\n.*){2}disk0: disk 0: ")
             self.command(console, "ps")
             console.expect(r"^pci +\d+ running +\d+ +\d+ +3$")
             console.expect(r"^disk1 +\d+ running +\d+ +\d+ +1  00:0\d\.0 1b36:0010 msi-x$")
@@ -164,7 +150,7 @@ class Devices(unittest.TestCase):
     def test_bus_domain_that_is_given_up(self) -> None:
         text = described(NVME).replace('ports = ["0xcf8-0xcff"]', "ports = []")
         with system(text, attached=[self.blank("a", "nvme")]) as console:
-            log = logged(console, r"it is not started")
+            log = console.expect_log(r"it is not started").string
         self.assertIn("root: pci: given up after 5 restarts", log)
         self.assertRegex(log, r"root: disk1: its device .* is not known: the bus domain is given "
                               r"up; it is not started")
@@ -173,7 +159,7 @@ class Devices(unittest.TestCase):
         """The IOMMU blocks it; the driver is named and ended, and given up in the end."""
         driver = ("rogue", "rogue", "vendor = 0x1234, device = 0x11e8")
         with system(described(driver), "-device", "edu", kind="q35", iommu=True) as console:
-            log = logged(console, r"rogue: given up after 5 restarts")
+            log = console.expect_log(r"rogue: given up after 5 restarts").string
             self.command(console, "ps")
             console.expect(r"^rogue +\d+ given up .*00:0\d\.0 1234:11e8 msi$")
         self.assertRegex(log, r"dma: rogue \(00:0\d\.0\) tried to write 0x100000: blocked")

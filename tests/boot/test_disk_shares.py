@@ -82,8 +82,7 @@ class Shares(unittest.TestCase):
             text += f'\n[limit.all]\ndisk = "disk0"\n{disk}\n'
         with system(text, *ICOUNT, attached=attached) as console:
             console.wait(500)
-            assert console.log is not None
-            log = console.log.read_text(errors="replace")
+            log = console.logged()
         others = "".join(line for line in log.splitlines(True) if "two" in line)
         return rate(console.text), rate(others)
 

@@ -64,8 +64,7 @@ class Ends(unittest.TestCase):
             console.expect(r"^store +\d+ running +\d+ +\d+ +0$")
             console.send("until [ -e /dev/xvda ]; do sleep 1; done\n")
             self.read(console)
-            assert console.log is not None
-            log = console.log.read_text(errors="replace")
+            log = console.logged()
             console.send("poweroff -f\n")
             self.assertEqual(console.wait(60), 33, console.text[-3000:])
         self.assertEqual(re.findall(r"root: (\w+): crashed: it does not let go", log), ["disk0"])
@@ -82,8 +81,7 @@ class Ends(unittest.TestCase):
                 console.send(f"{end}\n")
             console.expect(READY, 120)
             self.read(console)
-            assert console.log is not None
-            log = console.log.read_text(errors="replace")
+            log = console.logged()
             console.send("poweroff -f\n")
             self.assertEqual(console.wait(60), 33, console.text[-3000:])
         self.assertNotIn("does not let go", log)

@@ -2,6 +2,7 @@
 """The bootable image: the same bytes each time, and every machine boots it."""
 
 import functools
+import json
 import subprocess
 import tempfile
 import time
@@ -23,10 +24,11 @@ SMALL = TOP / "images" / "small.toml"  # a system without disks: every machine c
 def make(output: Path, *description: Path) -> Path:
     """The default system's image, or that of `description`."""
     result = subprocess.run(
-        [COMMAND, "build", *description, "-o", output], capture_output=True, text=True,
+        [COMMAND, "build", *description, "-o", output, "--json"], capture_output=True, text=True,
         check=False, timeout=600,
     )
     assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout) == {"image": str(output), "warnings": []}, result.stdout
     return output
 
 

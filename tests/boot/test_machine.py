@@ -82,6 +82,13 @@ class Refused(unittest.TestCase):
         self.refuse("root is not a native image", "-initrd", f"{core} root")
 
 
+class Accepted(unittest.TestCase):
+    def test_no_pge(self) -> None:
+        """Global pages are of use only where there are PCIDs."""
+        log, _ = run("root: ", "-cpu", "max,-pge")
+        self.assertNotIn("cannot start", log)
+
+
 class Panic(unittest.TestCase):
     def test_report(self) -> None:
         """A machine check: registers, whose turn it was, names of functions."""

@@ -13,10 +13,9 @@ import socket
 import stat
 import tempfile
 import threading
-import time
 import unittest
 from pathlib import Path
-from typing import Callable, Iterator, Optional
+from typing import Iterator, Optional
 
 import initrd
 from launcher import build, minimal
@@ -181,14 +180,6 @@ accept
 """
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError("waited in vain")
-        time.sleep(0.2)
-
-
 def up(**addresses: str) -> str:
     return UP.format(addresses=" ".join(f"{card}={at}" for card, at in addresses.items()))
 
@@ -283,10 +274,8 @@ class Guests(unittest.TestCase):
                 console.expect("nc: .*timed out", TIMEOUT)
                 console.expect("nc: .*[Cc]onnection refused", TIMEOUT)
                 console.expect("^the end$", TIMEOUT)
-                assert console.log is not None
-                log = console.log
-                wait_for(lambda: ":82," in log.read_text(errors="replace"))
-                wait_for(lambda: "third: heard" in log.read_text(errors="replace"))
+                console.expect_log(":82,", TIMEOUT)
+                console.expect_log("third: heard", TIMEOUT)
 
 
 if __name__ == "__main__":

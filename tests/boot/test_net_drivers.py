@@ -5,73 +5,19 @@ stands, and says of each check whether it passed."""
 import re
 import socket
 import tempfile
-import time
 import unittest
-from pathlib import Path
-from typing import Callable, Optional
 
+from tests.boot import checked
+from tests.boot.checked import IOMMU, LIMIT, Q35
 from tests.boot.netpeer import Peer, peer
-from tests.support import Session, system
 
-SYSTEM = """
-[system]
-name = "drivers"
-policy = "sched_rr"
-log = "com2"
-[domain.sched_rr]
-[domain.pci]
-serves = ["pci"]
-ports = ["0xcf8-0xcff"]
-priority = 10
-[domain.netcheck]
-serves = ["net"]
-memory = "4M"
-arguments = "{arguments}"
-priority = 30
-[domain.driver]
-image = "{driver}"
-device = {{ {device} }}
-memory = "4M"
-priority = 20
-restart = {{ limit = 100, window = "60s", backoff = "1ms" }}
-[connection.net]
-protocol = "net"
-server = "netcheck"
-client = "driver"
-[connection.control]
-protocol = "control"
-server = "root"
-client = "netcheck"
-"""
-IOMMU = ["-machine", "q35,kernel-irqchip=off", "-device", "intel-iommu,intremap=on"]
-Q35 = ["-machine", "q35"]
-LIMIT = 200  # seconds of real time, on a busy machine
 KILLS = 10
 
 
-def run(
-    driver: str, device: str, arguments: str, *machine: str, until: str = "",
-    meanwhile: Optional[Callable[[Session, str], None]] = None,
-) -> str:
-    """The log of a system with this driver, when netcheck has done or `until` is in it."""
-    text = SYSTEM.format(arguments=arguments, driver=driver, device=device)
-    ends = re.compile(until or r"^netcheck: done: |PANIC of the core", re.MULTILINE)
-    with system(text, *machine) as session:
-        deadline = time.monotonic() + LIMIT
-        assert session.log is not None
-        while True:
-            log = Path(session.log).read_text(errors="replace") if session.log.exists() else ""
-            log = log.replace("\r", "")
-            if ends.search(log):
-                return log
-            if meanwhile is not None:
-                meanwhile(session, log)
-            if session.process.poll() is not None:
-                session.reader.join(5)
-                return log + session.text
-            if time.monotonic() > deadline:
-                return log + session.text + "\nstill running"
-            time.sleep(0.1)
+def run(driver: str, device: str, arguments: str, *machine: str, until: str = "") -> str:
+    """The log, when netcheck has done or `until` is in it."""
+    return checked.run("netcheck", "net", driver, device, *machine, arguments=arguments,
+                       until=until)
 
 
 def command(path: str, line: str) -> None:
@@ -111,21 +57,17 @@ class Drivers(unittest.TestCase):
 
     def notices_the_link(self, model: str) -> None:
         """It is taken down and put up by QEMU's monitor."""
-        said: list[str] = []
-
-        def meanwhile(_: Session, log: str) -> None:
-            for wanted, state in (("take the link down", "off"), ("put the link up", "on")):
-                if f"netcheck: {wanted}" in log and state not in said:
-                    command(path, f"set_link card {state}")
-                    said.append(state)
-
         with peer() as (_, wire), tempfile.TemporaryDirectory(prefix="tessera.net.") as folder:
             path = f"{folder}/monitor"
-            log = run(
-                self.DRIVER, self.DEVICE, "down=1", *wire, "-device",
+            with checked.session(
+                "netcheck", "net", self.DRIVER, self.DEVICE, *wire, "-device",
                 f"{model},netdev=n0,id=card", "-monitor", f"unix:{path},server=on,wait=off",
-                meanwhile=meanwhile,
-            )
+                arguments="down=1",
+            ) as console:
+                for wanted, state in (("take the link down", "off"), ("put the link up", "on")):
+                    console.expect_log(f"netcheck: {wanted}", LIMIT)
+                    command(path, f"set_link card {state}")
+                log = console.expect_log(r"^netcheck: done: .*\n", LIMIT).string
         self.passes(log, self.CHECKS + 1)
         self.assertIn("driver: the link is down", log)
 
@@ -164,11 +106,20 @@ class VirtioNet(Drivers):
         with peer() as (_, wire):
             log = run(
                 "virtio_net", self.DEVICE, f"kills={KILLS}", *wire, "-device",
-                "virtio-net-pci,netdev=n0,vectors=0,indirect_desc=off,event_idx=off,"
+                "virtio-net-pci,netdev=n0,vectors=0,indirect_desc=off,event_idx=off,mrg_rxbuf=off,"
                 "ctrl_vq=off,ctrl_rx=off,ctrl_vlan=off,ctrl_mac_addr=off,status=off",
             )
         self.assertIn("FAIL filters: a group that was not joined comes in", log)
         self.assertIn(f"done: {self.CHECKS} passed, 1 failed", log, log[-4000:])
+
+    def test_long_frames(self) -> None:
+        """In several buffers, where the card merges them, or in one, as far as that goes."""
+        for merges, mtu in (("on", 9000), ("off", 4078)):
+            with peer() as (_, wire):
+                log = run("virtio_net", self.DEVICE, "", *wire, "-device",
+                          f"virtio-net-pci,netdev=n0,host_mtu=9000,mrg_rxbuf={merges}")
+            self.passes(log, self.CHECKS + 1)
+            self.assertIn(f"1 queues, MTU {mtu}", log)
 
     def test_one_message(self) -> None:
         self.drives(*Q35, "-device", "virtio-net-pci,netdev=n0,mq=on",
@@ -182,17 +133,16 @@ class VirtioNet(Drivers):
 
     def test_packets_that_stay(self) -> None:
         """The peer does not read for a while: the card is reset, and goes on afterwards."""
-
-        def meanwhile(_: Session, log: str) -> None:
-            if "netcheck: read again" in log:
-                other.reading.set()
-            elif "netcheck: stop reading" in log:
-                other.reading.clear()
-
         with peer() as (other, wire):
-            log = run("virtio_net", self.DEVICE, "stall=1", *wire, "-device",
-                      "virtio-net-pci,netdev=n0", meanwhile=meanwhile)
-            other.reading.set()
+            with checked.session(
+                "netcheck", "net", "virtio_net", self.DEVICE, *wire, "-device",
+                "virtio-net-pci,netdev=n0", arguments="stall=1",
+            ) as console:
+                console.expect_log("netcheck: stop reading", LIMIT)
+                other.reading.clear()
+                console.expect_log("netcheck: read again", LIMIT)
+                other.reading.set()
+                log = console.expect_log(r"^netcheck: done: .*\n", LIMIT).string
         self.passes(log, self.CHECKS + 1)
         self.assertIn("driver: a packet does not leave, or the card has failed", log)
 
@@ -207,11 +157,11 @@ class VirtioNet(Drivers):
 class E1000e(Drivers):
     DRIVER = "e1000e"
     DEVICE = 'class = "e1000e", interrupts = 2'
-    CHECKS = 10
+    CHECKS = 11
 
     def test_pc(self) -> None:
         log = self.survives("-device", "e1000e,netdev=n0,mac=52:54:00:11:22:33")
-        self.assertIn("driver: 52:54:00:11:22:33, MTU 1500", log)
+        self.assertIn("driver: 52:54:00:11:22:33, MTU 9000", log)
         self.assertIn("checksums: 10 of 10 that came in were checked", log)
         self.assertNotIn("the card is reset", log)
 

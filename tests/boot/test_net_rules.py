@@ -120,7 +120,7 @@ def description(folder: Path) -> str:
 class Actions(unittest.TestCase):
     def check(self, console: Session) -> None:
         def said(what: str) -> str:
-            return console.expect(f"^{what}: (.*)$", TIMEOUT)[1]
+            return console.expect(rf"^{what}: (.*)\n", TIMEOUT)[1]
 
         self.assertEqual(said("accept"), "hello")
         drop = said("drop")

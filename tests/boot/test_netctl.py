@@ -4,7 +4,6 @@ traffic, the tap on and off. netctlcheck (tests/drivers) asks and judges; its lo
 the guests are to go on, and they tell it by connections to ports that it counts."""
 
 import tempfile
-import time
 import unittest
 from pathlib import Path
 
@@ -74,17 +73,7 @@ class NetControl(unittest.TestCase):
 
     def wait(self, console: Session, line: str) -> None:
         """For a line of netctlcheck's, behind those that were seen."""
-        assert console.log is not None
-        deadline = time.monotonic() + TIMEOUT
-        while True:
-            log = console.log.read_text(errors="replace") if console.log.exists() else ""
-            at = log.find(f"netctlcheck: {line}", self.seen)
-            if at >= 0:
-                self.seen = at + 1
-                return
-            if time.monotonic() > deadline or console.process.poll() is not None:
-                self.fail(f"no '{line}':\n{log[-3000:]}\n{console.text[-2000:]}")
-            time.sleep(0.2)
+        self.seen = console.expect_log(f"netctlcheck: {line}", TIMEOUT, self.seen).end()
 
     def go_on(self, console: Session, line: str) -> None:
         self.wait(console, f"next: {line}")
@@ -123,8 +112,7 @@ class NetControl(unittest.TestCase):
             )
             with system(text) as console:
                 self.check(console)
-                assert console.log is not None
-                log = console.log.read_text(errors="replace")
+                log = console.logged()
         self.assertNotIn("FAIL", log)
         for client in CLIENTS:
             self.assertIn(f"{client}: end: 0 failures", log)

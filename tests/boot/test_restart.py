@@ -3,7 +3,6 @@
 guest writes, and it must notice nothing. Not a line is lost or doubled."""
 
 import re
-import time
 import unittest
 
 from launcher import minimal
@@ -12,6 +11,7 @@ from tests.support import Session, system
 READY = "tessera guest ready"
 SWITCH = "\x01"  # Ctrl-A, the console server's key
 LINES = 3000
+AGAIN = "root: store: started again"
 LIMIT = 2
 
 DESCRIPTION = minimal.describe(
@@ -44,7 +44,7 @@ class Restart(unittest.TestCase):
             missing = set(range(1, LINES + 1)) - set(numbers)
             self.assertFalse(missing, f"{len(missing)} lines are missing")
             self.assertEqual(len(numbers), LINES, "lines were written twice")
-            log = console.log.read_text(errors="replace")
+            log = console.logged()
             self.assertIn(f"root: {name}: started again", log)
             console.send("echo typed behind it; poweroff\n")
             console.expect("^typed behind it$")
@@ -56,36 +56,23 @@ class Restart(unittest.TestCase):
     def test_uart_under_output(self) -> None:
         self.under_output("uart16550")
 
-    def wait_for_log(self, console: Session, words: str) -> None:
-        deadline = time.monotonic() + 30
-        while words not in (said := console.log.read_text(errors="replace")):
-            self.assertLess(time.monotonic(), deadline, f"waited in vain for {words!r} in\n{said}")
-            time.sleep(0.1)
-
     def test_kill_until_given_up_and_clear(self) -> None:
         """A domain that crashes too often is given up, visibly, and a command clears that."""
         with system(DESCRIPTION) as console:
             console.expect("guest:/#", 120)
-            for count in range(1, LIMIT + 1):
+            seen = 0
+            for _ in range(LIMIT):
                 command(console, "kill store")
-                self.assertEqual(self.restarts(console, count), count)
+                seen = console.expect_log(AGAIN, behind=seen).end()
             command(console, "kill store")
-            self.wait_for_log(console, f"root: store: given up after {LIMIT} restarts")
+            end = console.expect_log(f"root: store: given up after {LIMIT} restarts")
+            self.assertEqual(end.string.count(AGAIN), LIMIT)
             command(console, "ps")
             console.expect("store +[0-9]+ given up", 30)
             command(console, "clear store")
-            self.assertEqual(self.restarts(console, LIMIT + 1), LIMIT + 1)
+            console.expect_log(AGAIN, behind=seen)
             console.send("\recho still here\r")
             console.expect("^still here$")
-
-    def restarts(self, console: Session, wanted: int) -> int:
-        """How often the log says that the store was started again; waits for `wanted`."""
-        deadline = time.monotonic() + 30
-        while True:
-            count = console.log.read_text(errors="replace").count("root: store: started again")
-            if count >= wanted or time.monotonic() > deadline:
-                return count
-            time.sleep(0.1)
 
     def test_list_of_domains(self) -> None:
         with system(DESCRIPTION) as console:

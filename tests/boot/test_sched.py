@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Who runs when: stock guests under each scheduling policy."""
 
-import time
 import unittest
 
 from launcher import minimal
 from tests.boot.test_guests import ALARMS
 from tests.boot.test_smp import WORK
-from tests.support import DEBIAN_KERNELS, Session, system
+from tests.support import DEBIAN_KERNELS, system
 
 READY = "guest:/# "
 KERNEL = "package:" + DEBIAN_KERNELS["6.1_cloud"]
@@ -65,19 +64,11 @@ class Policies(unittest.TestCase):
         )
         with system(text, cpus=2) as guest:
             guest.expect(READY, 400)
-            self.wait_for_log(guest, "guest two: poweroff")
+            guest.expect_log("guest two: poweroff", 400)
             guest.send(WORK.format(rounds=1) + "\n")
             guest.expect("worked", 240)
             guest.send("poweroff -f\n")
             self.assertEqual(guest.wait(120), 33, guest.text[-3000:])
-
-    def wait_for_log(self, console: Session, words: str, since: int = 0) -> int:
-        deadline = time.monotonic() + 400
-        while (at := console.log.read_text(errors="replace").find(words, since)) < 0:
-            self.assertLess(time.monotonic(), deadline, f"waited in vain for {words!r} in\n"
-                            + console.log.read_text(errors="replace"))
-            time.sleep(0.1)
-        return at + 1
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
 import tempfile
 
 from tests.boot import test_disk_drivers
-from tests.boot.test_disk_drivers import IOMMU, Q35, image, run
+from tests.boot.checked import IOMMU, Q35
+from tests.boot.test_disk_drivers import image, run
 
 BAD_SECTOR = '[inject-error]\nevent = "read_aio"\nerrno = "5"\nsector = "{sector}"\n{more}'
 

@@ -49,6 +49,13 @@ class Trace(unittest.TestCase):
         self.assertLessEqual(wanted, seen)
         self.assertIn("root", {domain(record.domain) for record in trace.records})
 
+    def test_tracers(self) -> None:
+        """What brings the records is not in them, and can carry a good part of what is left."""
+        trace, domain = traced()
+        self.assertFalse({domain(record.domain) for record in trace.records}
+                         & {"trace", "trace-line"})
+        self.assertLess(sum(trace.lost.values()), len(trace.records) * 9)
+
     def test_order(self) -> None:
         """Numbers of a CPU's records only grow, and its clock never goes back."""
         trace, _ = traced()

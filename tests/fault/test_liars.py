@@ -4,13 +4,14 @@ the driver of a device behind an IOMMU."""
 
 import re
 import tempfile
-import time
 import unittest
 from pathlib import Path
 
 from launcher import minimal
 from launcher.disks import Disk
-from tests.support import DEBIAN_KERNELS, Session, disk_initrd, system
+from tests.boot import checked
+from tests.boot.test_disk_drivers import image
+from tests.support import DEBIAN_KERNELS, disk_initrd, system
 
 KERNEL = DEBIAN_KERNELS["6.1_cloud"]
 # Reads from the liar's disk beside; what it says of that is its own affair.
@@ -22,52 +23,11 @@ COMMAND = (
     "cmp - /tmp/$n && echo same $n; sleep 1; done"
 )
 
-SERVER_LIES = """
-[system]
-name = "liar"
-policy = "sched_rr"
-log = "com2"
-[domain.sched_rr]
-[domain.pci]
-serves = ["pci"]
-ports = ["0xcf8-0xcff"]
-priority = 10
-[domain.badserver]
-serves = ["disk"]
-memory = "4M"
-log = "write"
-priority = 30
-[domain.driver]
-image = "virtio_blk"
-device = { class = "virtio-blk" }
-memory = "4M"
-priority = 20
-restart = { limit = 100, window = "1s", backoff = "0ms" }
-[connection.disk]
-protocol = "disk"
-server = "badserver"
-client = "driver"
-"""
-LIMIT = 150  # seconds of real time, on a busy machine
-
 
 def blank(path: Path) -> Disk:
     with path.open("wb") as file:
         file.truncate(32 << 20)
     return Disk(path)
-
-
-def wait_for(session: Session, pattern: str) -> str:
-    """The log, when it has a line like this, or at the limit."""
-    deadline = time.monotonic() + LIMIT
-    while True:
-        assert session.log is not None
-        log = session.log.read_text(errors="replace") if session.log.exists() else ""
-        log = log.replace("\r", "")
-        ended = session.process.poll() is not None or time.monotonic() > deadline
-        if ended or re.search(pattern, log, re.MULTILINE):
-            return log
-        time.sleep(0.2)
 
 
 class Liars(unittest.TestCase):
@@ -86,19 +46,18 @@ class Liars(unittest.TestCase):
                 for n in range(1, 6):
                     console.expect(f"^same {n}$", 120)
                 console.wait(60)
-                assert console.log is not None
-                log = console.log.read_text(errors="replace")
+                log = console.logged()
         lies = re.findall(r"disk1: (\d+) lies in (\d+) sessions", log)
         self.assertTrue(lies and int(lies[-1][1]) > 10, log[-3000:])
         self.assertNotRegex(log, r"root: (vbd|disk0|store): crashed", log[-3000:])
 
     def test_server(self) -> None:
         """Garbage, and addresses that the device may not reach; then the driver works."""
-        with tempfile.TemporaryDirectory(prefix="tessera.liar.") as name:
-            disk = blank(Path(name) / "disk.img")
-            with system(SERVER_LIES, attached=[disk], iommu=True) as session:
-                log = wait_for(session, r"^badserver: done|PANIC of the core")
-        self.assertRegex(log, r"badserver: done: \d+ sessions of lies", log[-4000:])
+        with image() as disk:
+            log = checked.run(
+                "badserver", "disk", "virtio_blk", 'class = "virtio-blk"', *checked.IOMMU, *disk,
+                "-device", "virtio-blk-pci,drive=d0,iommu_platform=on,disable-legacy=on",
+            )
         self.assertNotIn("FAIL", log)
         self.assertNotIn("PANIC", log)
         # Each time that the device went where it must not, the driver was started again.

@@ -2,7 +2,6 @@
 """A lifeboat through the lives of its domain (boatcheck): kept, half written, damaged,
 and full of garbage."""
 
-import time
 import unittest
 
 from tests.support import system
@@ -24,11 +23,5 @@ LIMIT = 60  # seconds of real time
 class Lifeboat(unittest.TestCase):
     def test_lives(self) -> None:
         with system(DESCRIPTION) as session:
-            deadline = time.monotonic() + LIMIT
-            log = ""
-            while "done after" not in log and time.monotonic() < deadline:
-                time.sleep(0.2)
-                assert session.log is not None
-                log = session.log.read_text(errors="replace") if session.log.exists() else ""
-        self.assertIn("boatcheck: done after 5 lives", log)
+            log = session.expect_log("boatcheck: done after 5 lives", LIMIT).string
         self.assertNotIn("FAIL", log)

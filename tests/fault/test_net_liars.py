@@ -6,9 +6,9 @@ import re
 import unittest
 
 from launcher import minimal
-from launcher.nets import NO_CARD, Net
+from launcher.nets import NO_CARD, Net, qemu_arguments
+from tests.boot import checked
 from tests.boot.test_net import CLOUD, TIMEOUT, folder, ramdisk, up, vif
-from tests.fault.test_liars import wait_for
 from tests.support import system
 
 DRIVERS = ("virtio-net", "e1000e")
@@ -25,32 +25,6 @@ done
 """
 RIGHT = up(eth0="10.7.0.2") + "while :; do nc -l -p 7 -e md5sum; done\n"
 
-SERVER_LIES = """
-[system]
-name = "liar"
-policy = "sched_rr"
-log = "com2"
-[domain.sched_rr]
-[domain.pci]
-serves = ["pci"]
-ports = ["0xcf8-0xcff"]
-priority = 10
-[domain.netbadserver]
-serves = ["net"]
-memory = "4M"
-log = "write"
-priority = 30
-[domain.driver]
-image = "{image}"
-device = {{ class = "{model}" }}
-memory = "4M"
-priority = 20
-restart = {{ limit = 100, window = "1s", backoff = "0ms" }}
-[connection.net]
-protocol = "net"
-server = "netbadserver"
-client = "driver"
-"""
 
 
 class Liars(unittest.TestCase):
@@ -74,8 +48,7 @@ class Liars(unittest.TestCase):
             with system(text, cards=networks) as console:
                 for n in range(1, 4):
                     console.expect(f"^same {n}$", TIMEOUT)
-                assert console.log is not None
-                log = wait_for(console, r"nic1: \d+ lies in \d+ sessions|PANIC of the core")
+                log = console.expect_log(r"nic1: \d+ lies in \d+ sessions\n").string
         lies = re.findall(r"nic1: (\d+) lies in (\d+) sessions", log)
         self.assertTrue(lies and int(lies[-1][1]) > 10, log[-3000:])
         self.assertNotRegex(log, r"root: (switch|store): crashed", log[-3000:])
@@ -87,10 +60,9 @@ class Liars(unittest.TestCase):
                 self.lies_to(model)
 
     def lies_to(self, model: str) -> None:
-        text = SERVER_LIES.format(image=model.replace("-", "_"), model=model)
-        with system(text, cards=[Net("user", model)], iommu=True) as session:
-            log = wait_for(session, r"^netbadserver: done|PANIC of the core")
-        self.assertRegex(log, r"netbadserver: done: \d+ sessions of lies", log[-4000:])
+        machine = [*checked.IOMMU, *qemu_arguments([Net("user", model)], True)]
+        log = checked.run("netbadserver", "net", model.replace("-", "_"), f'class = "{model}"',
+                          *machine)
         self.assertNotIn("FAIL", log)
         self.assertNotIn("PANIC", log)
         # Each time that the card went where it must not, the driver was started again.

@@ -10,8 +10,10 @@ import unittest
 from functools import partial
 from typing import Any
 
+from description import schema
 from launcher import minimal
-from tests.support import system
+from package import dom
+from tests.support import build_dir, system
 from tests.upgrade.rig import CONTROL_RIGHTS, KERNEL, Rig, running
 
 TESTERS = ["tester1", "tester2", "tester4", "tester_dies", "tester_late", "tester_greedy",
@@ -123,14 +125,39 @@ class Page(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Older(unittest.TestCase):
+    """The kept older programs speak the version before today's, and none later."""
+
+    def versions(self, path: str, protocol: str) -> tuple[int, int]:
+        package = dom.read(build_dir() / path)
+        found = [(need.oldest, need.newest) for need in package.needs
+                 if (need.kind, need.what) == (dom.CONNECTION, schema.PROTOCOLS[protocol])]
+        self.assertEqual(len(found), 1, f"{path}: {protocol}")
+        return found[0]
+
+    def test_one_version_apart(self) -> None:
+        for old, new, protocol in (
+            ("virtio_blk_old", "drivers/virtio_blk", "disk"), ("vbd_old", "servers/vbd", "disk"),
+            ("virtio_net_old", "drivers/virtio_net", "net"),
+            ("switch_old", "servers/switch", "net"),
+        ):
+            with self.subTest(old):
+                last = self.versions(f"tests/upgrade/{old}.dom", protocol)
+                now = self.versions(f"{new}.dom", protocol)
+                self.assertEqual(last[1] + 1, now[1])
+                self.assertLessEqual(now[0], last[1])
+
+
 class UnderLoad(unittest.TestCase):
     """Every domain between a guest and its disk and network, to the last version and back."""
 
     PROGRAMS = (
         ("disk0", "virtio_blk_old"), ("vbd", "vbd"), ("disk0", "virtio_blk"),
         ("vbd", "vbd_old"), ("disk0", "virtio_blk"), ("vbd", "vbd"),
-        ("nic0", "virtio_net"), ("switch", "switch"), ("store", "store"),
-        ("console", "console"), ("uart16550", "uart16550"), ("sched_rr", "sched_rr"),
+        ("nic0", "virtio_net_old"), ("switch", "switch"), ("nic0", "virtio_net"),
+        ("switch", "switch_old"), ("nic0", "virtio_net"), ("switch", "switch"),
+        ("store", "store"),
+        ("console", "console"), ("uart16550", "uart16550"), ("sched_bvt", "sched_bvt"),
     )
 
     def test_guest_notices_nothing(self) -> None:
@@ -139,7 +166,7 @@ class UnderLoad(unittest.TestCase):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         load = LOAD.format(port=server.server_port, sum=hashlib.md5(content).hexdigest())
         try:
-            with running(["virtio_blk_old", "vbd_old"]) as rig:
+            with running(["virtio_blk_old", "vbd_old", "virtio_net_old", "switch_old"]) as rig:
                 console = rig.console
                 console.send("ip link set eth0 up; udhcpc -i eth0 -s /etc/dhcp -q; stty -echo\r")
                 console.expect(r"10\.0\.2\.15/24\n.*guest:/# ", 120)

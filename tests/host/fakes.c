@@ -22,6 +22,7 @@
 #include "sched/plan.h"
 
 /* A test may link the real ones instead. */
+#pragma weak copy_from_guest
 #pragma weak timer_cancel
 #pragma weak hypercall_restart
 #pragma weak vcpu_block
@@ -31,7 +32,7 @@
 #pragma weak cpu_relax
 #pragma weak cpu_count
 #pragma weak lapic_send
-#pragma weak runstate_read
+#pragma weak runstate_now
 #pragma weak plan_op_commit
 #pragma weak plan_op_guard
 #pragma weak plan_op_read
@@ -53,7 +54,6 @@
 struct fake_log fake;
 u32 tlb_clock = 1;
 u64 pte_forbidden = 0xfUL << 48 | PTE_PAT;
-u64 user_leaf_global;
 struct iommu iommu; /* none, until a test says otherwise */
 
 /* --- cpu/, entry/, lib/ --- */
@@ -117,7 +117,7 @@ void string_copy(char *to, const char *from, size_t size) {
 }
 
 size_t log_read(char *to, size_t size, u64 *position) {
-	size = MIN(size, 3);
+	size = MIN(size, 3U);
 	memcpy(to, "log", size);
 	*position += size;
 	return size;
@@ -226,7 +226,9 @@ void plan_forget(struct vcpu *v) {
 
 void plan_evict(struct vcpu *v) { v->held = 0; }
 
-void runstate_read(const struct vcpu *v, struct vcpu_runstate_info *info) { *info = v->runstate; }
+struct vcpu_runstate_info runstate_now(const struct vcpu *v) {
+	return v->runstate;
+}
 
 long plan_op_commit(struct invocation *in) { return (long)in->cap->first; }
 

@@ -27,8 +27,7 @@ class Beside(unittest.TestCase):
     def unharmed_by(self, attack: str) -> None:
         with system(description(attack), *ICOUNT) as console:
             end = console.expect(r"^(victim: .* passed.*|panic.*)\n", 120)
-            assert console.log is not None
-            log = console.log.read_text(errors="replace")
+            log = console.logged()
             self.assertEqual(end[1], "victim: 2 passed, 0 failed", console.text + log)
             self.assertNotIn("PANIC", log)
 

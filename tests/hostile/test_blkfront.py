@@ -44,8 +44,7 @@ class BlockFrontend(unittest.TestCase):
                                     disks=disks)
             with system(text, attached=disks) as console:
                 end = console.expect(r"^(blkfront: .*passed.*|panic.*)\n", 200)
-                assert console.log is not None
-                log = console.log.read_text(errors="replace")
+                log = console.logged()
         self.assertEqual(end[1], "blkfront: 4 passed, 0 failed", console.text + log[-3000:])
         self.assertNotRegex(log, r"root: (vbd|disk0|store): crashed")
         self.assertIn("is taken away: its ring's indices are impossible", log)
@@ -71,8 +70,7 @@ class BlockFrontend(unittest.TestCase):
                 for n in range(1, 5):
                     console.expect(f"^same {n}$", 200)
                 end = float(console.expect(r"^([0-9.]+) [0-9.]+$", 60)[1])
-                assert console.log is not None
-                log = console.log.read_text(errors="replace")
+                log = console.logged()
         self.assertNotRegex(log, r"root: (vbd|disk0|disk1|store): crashed")
         self.assertNotIn("PANIC", log)
         return end - begin

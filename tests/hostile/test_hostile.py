@@ -65,7 +65,7 @@ class Tessera(Verdict):
         self.check("hostile/hostile", 65)
 
     def test_selftest_with_more_of_it(self):
-        end = boot(kernel("pv/selftest"), "--vcpus", "2", memory="512M", timeout=120)
+        end = boot(kernel("pv/selftest"), "--vcpus", "2", "--cpus", "2", memory="512M", timeout=120)
         self.judge(end.console + end.errors, 75)
 
 

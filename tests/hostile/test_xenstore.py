@@ -14,8 +14,7 @@ class Xenstore(unittest.TestCase):
         text = minimal.describe(*guests, name="xenstore", raw=title)
         with system(text, *ICOUNT) as console:
             end = console.expect(r"^(\w+: .*passed.*|panic.*)\n", 300)
-            assert console.log is not None
-            log = console.log.read_text(errors="replace")
+            log = console.logged()
             self.assertEqual(end[1], f"{title}: {count} passed, 0 failed", console.text + log)
             self.assertNotRegex(log, "PANIC|root: store: crashed")
 

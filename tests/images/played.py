@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Callable, Iterator, Optional
 
 from control.frame import Decoder, Message, encode
 
@@ -19,6 +19,9 @@ DOMAIN = {
 }
 GUEST = {**DOMAIN, "name": "debian", "kind": "guest", "domid": 9, "program": "vmlinuz",
          "version": "", "device": "", "memory": 512 << 20}
+SWITCH = {**DOMAIN, "name": "switch", "domid": 8, "program": "switch", "device": ""}
+DEVICE = {"name": "eth1", "guest": "nic0", "kind": "vif", "server": "switch",
+          "state": "unplugged", "changes": 0, "forced": 0, "line": 40}
 PORT = {"name": "debian.eth0", "kind": "vif", "up": True, "in_packets": 1, "in_bytes": 2000,
         "out_packets": 3, "out_bytes": 4000, "dropped": {}}
 SYSTEM = {"name": "played", "now_ns": 10**9, "memory": 1 << 30, "free": 1 << 29, "cpus": 2,
@@ -36,8 +39,12 @@ class Played:
         self.deaf = 0  # so many requests are lost
         self.noise = b""  # before each answer
         self.domain = dict(DOMAIN)
+        self.device = dict(DEVICE)
+        self.ends_with: Optional[Callable[[], None]] = None  # how the system ends with a `stop`
+        self.obstinate = False  # a guest lets go of nothing by itself
         self.uploaded = b""
         self.typed = b""  # at the guest's console
+        self.passed = 0  # seconds, by how often it was asked
         self._last: Optional[int] = None
         self._answers: list[Message] = []
         self._listener = socket.socket(socket.AF_UNIX)
@@ -93,6 +100,10 @@ class Played:
             elif "data" in message:
                 self.typed += base64.b64decode(message["data"])
                 yield self.console(base64.b64decode(message["data"]))
+        elif verb == "logs":
+            if message.get("name", "root") == "root":
+                yield {"item": {"name": "root", "text": "[    0.1] up"}}
+            yield {**good, "next": 12, "lost": 0, "more": False}
         elif "name" in message and message["name"] != domain["name"]:
             yield {"ok": False, "error": {
                 "code": "unknown", "message": "there is no such domain",
@@ -102,12 +113,20 @@ class Played:
             if self.with_guest:
                 domain["run_ns"] = int(str(domain["run_ns"])) + 10_000_000
                 yield {"item": GUEST}
+                yield {"item": SWITCH}
             yield good
         elif verb == "net":
             yield {"item": PORT}
+            if self.with_guest:
+                yield {"item": {**PORT, "name": "eth0", "in_bytes": self.passed << 20}}
             yield good
         elif verb == "system":
-            yield {**good, **SYSTEM}
+            self.passed += self.with_guest
+            yield {**good, **SYSTEM, "now_ns": 10**9 * (1 + self.passed)}
+        elif verb == "stop":
+            yield good
+            if self.ends_with:
+                threading.Timer(1, self.ends_with).start()
         elif verb == "destroy":
             yield {"ok": False, "error": {"code": "denied", "message": "the right 'life' lacks"}}
         elif verb in ("restart", "kill"):
@@ -115,6 +134,16 @@ class Played:
             yield good
             yield {"event": "state", "name": "nic0", "from": "ending", "to": "running",
                    "at_ns": 5, "incarnation": domain["incarnation"]}
+        elif verb == "devices":
+            yield {"item": dict(self.device)}
+            yield good
+            self.device["state"] = {"coming": "plugged", "leaving": "unplugged"}.get(
+                str(self.device["state"]), self.device["state"])
+        elif verb in ("plug", "unplug"):
+            self.device["state"] = "coming" if verb == "plug" else "leaving"
+            if self.obstinate:
+                self.device["forced"] = int(str(self.device["forced"])) + 1
+            yield good
         elif verb == "upload":
             if "size" in message:
                 self.uploaded = b""

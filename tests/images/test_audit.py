@@ -5,6 +5,7 @@ cut off or hold junk; backtraces from a stack. What needs no running system."""
 import base64
 import re
 import struct
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -188,6 +189,49 @@ class PostMortem(unittest.TestCase):
                          (7, 0x400015, 0x400010, 0x40001F, 0x400028, 1 << 63))
         self.assertEqual(list(postmortem.addresses(elf, 0x400001, stack)),
                          [0x400001, 0x400015, 0x40001F])
+
+    def died(self, folder: Path) -> tuple[Path, dict[str, int], bytes]:
+        """A program of this machine's that stands in leaf(): its file, registers and stack. Its
+        stack has return addresses of calls that are over."""
+        (folder / "x.c").write_text("""
+            __attribute__((noinline)) void leaf(int *p) { __asm__ volatile("" : : "r"(p)); }
+            __attribute__((noinline)) int stale(int n) { return n ? stale(n - 1) + n : 1; }
+            __attribute__((noinline)) int older(int n) { return stale(n) + 1; }
+            static inline void inlined(int *room) { leaf(room); leaf(room + 1); }
+            __attribute__((noinline)) void middle(void) { int room[100]; inlined(room); }
+            int main(void) { /* with more of a stack behind it than is looked at */
+                int deep[1024], n = older(5);
+                __asm__ volatile("" : : "r"(deep));
+                middle(); middle();
+                return n;
+            }
+        """)
+        subprocess.run(["gcc", "-O2", "-g", "-static", "-fno-asynchronous-unwind-tables",
+                        "-fno-optimize-sibling-calls", "-fomit-frame-pointer", "-o", "x", "x.c"],
+                       cwd=folder, check=True)
+        said = subprocess.run(
+            ["gdb", "-nx", "-q", "-batch", "x", "-ex", "break leaf", "-ex", "run",
+             "-ex", "info registers", "-ex", "dump binary memory stack $rsp $rsp+2048"],
+            cwd=folder, check=True, capture_output=True, text=True).stdout
+        registers = {name: int(value, 16) for name, value in
+                     re.findall(r"^(r\w+) +(0x[0-9a-f]+)", said, re.M)}
+        return folder / "x", registers, (folder / "stack").read_bytes()
+
+    def test_who_called_whom(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            program, registers, stack = self.died(Path(folder))
+            found = [text.split()[0] for _, text in
+                     postmortem.unwind.frames(program, registers, stack)]
+            self.assertEqual(found[:4], ["leaf", "inlined", "middle", "main"])
+            elf = postmortem.read_elf(program)
+            assert elf
+            said = list(postmortem.backtrace(elf, registers, stack))
+            self.assertEqual(said[0], "backtrace (x):")
+            self.assertRegex(said[4], r" main at .*x\.c:\d+$")
+            # A stack that leads nowhere is scanned.
+            said = list(postmortem.backtrace(elf, registers, bytes(8) + stack[8:]))
+            self.assertIn("whatever", said[0])
+            self.assertTrue(any(" main at " in line for line in said), said)
 
     def test_no_such_build(self) -> None:
         death = {"registers": {"rip": "0x400000"}, "stack": base64.b64encode(b"x").decode(),

@@ -8,17 +8,19 @@ import json
 import os
 import pty
 import random
+import re
 import socket
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 import zlib
 from pathlib import Path
 
 from control import text
 from control.broker import Broker
-from control.client import Client, Refused, Unreachable
+from control.client import Client, Ended, Refused, Unreachable
 from control.frame import LARGEST, Decoder, encode
 from launcher.paths import TOP
 
@@ -114,6 +116,55 @@ class Brokers(WithSystem):
         self.assertEqual(len({m["id"] for m in restarts}), 1)
         self.assertEqual(len(self.system.done), 1)
 
+    def test_a_tap_ends_with_its_control_domain(self) -> None:
+        client = self.client()
+        client.request("net-tap", on=True)
+        self.system.say({"event": "tap", "data": "QUJD"})
+        self.assertEqual(client.event(20), {"event": "tap", "data": "QUJD"})
+        self.system.say({"event": "hello", "session": 2})
+        self.assertEqual(client.event(20), {"event": "tap", "data": ""})
+
+    def test_a_tap_belongs_to_one(self) -> None:
+        """Until it is turned off, was refused, or its client has gone."""
+        first, second = self.client(), self.client()
+        for _ in range(2):
+            first.request("net-tap", on=True, name="nic0")
+            with self.assertRaises(Refused) as caught:
+                second.request("net-tap", on=True)
+            self.assertEqual(caught.exception.code, "busy")
+            second.request("net-tap", on=False)
+            self.system.say({"event": "tap", "data": "QUJD"})
+            self.assertEqual(first.event(20), {"event": "tap", "data": "QUJD"})
+            first.request("net-tap", on=False)
+        self.assertEqual([(m["on"], m.get("name")) for m in self.system.asked
+                          if m["verb"] == "net-tap"], [(True, "nic0"), (False, None)] * 2)
+        with self.assertRaises(Refused):
+            first.request("net-tap", on=True, name="nobody")
+        second.request("net-tap", on=True)
+        second.close()
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                first.request("net-tap", on=True)
+                break
+            except Refused:
+                self.assertLess(time.monotonic(), deadline)
+
+    def test_what_was_lost_is_told_to_who_listened(self) -> None:
+        clients = {of: self.client() for of in ("console", "tap", "events")}
+        clients["console"].request("console", name="debian", on=True)
+        self.assertIsNotNone(clients["console"].event(20))  # what it says at once
+        clients["tap"].request("net-tap", on=True)
+        clients["events"].request("events", on=True)
+        for of in clients:
+            self.system.say({"event": "lost", "of": of, "count": 3})
+        self.system.say({"event": "lost", "count": 4})  # of a control domain before that said it
+        for of, client in clients.items():
+            self.assertEqual(client.event(20), {"event": "lost", "of": of, "count": 3})
+        self.assertEqual(clients["events"].event(20), {"event": "lost", "count": 4})
+        for of in ("console", "tap"):
+            self.assertIsNone(clients[of].event(0.1))
+
     def test_through_noise(self) -> None:
         self.system.noise = b"[    0.1] boot\r\nTC1 00000014 \n"
         self.assertEqual(self.client().items("ps"), [DOMAIN])
@@ -207,10 +258,59 @@ class Brokers(WithSystem):
         self.assertIn("busy", codes)
         self.assertIn("ok", codes)
 
+    def test_by_hand_as_documented(self) -> None:
+        page = (TOP / "docs" / "reference" / "control-protocol.md").read_text()
+        block = re.search(r"^```sh\n(.*?)^```$", page, re.M | re.S)
+        assert block
+        command = block[1].replace("build/line0.control", str(self.broker.path))
+        done = subprocess.run(
+            ["sh", "-c", command.replace("socat -t2", "socat -t15")],  # a machine may be slow
+            capture_output=True, text=True, check=True, timeout=120)
+        self.assertEqual(json.loads(done.stdout.partition("\n}\n")[0] + "}")["item"], DOMAIN)
+
     def test_nobody_there(self) -> None:
         self.broker.stop()
         with self.assertRaises(Unreachable):
             Client(self.broker.path)
+
+
+class Ends(unittest.TestCase):
+    """A system ends with the line, which a client may find out by reading or by writing."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listener.close)
+        listener.bind(f"{folder.name}/line0.control")
+        listener.listen()
+        self.client = Client(Path(folder.name) / "line0.control")
+        self.addCleanup(self.client.close)
+        self.line, _ = listener.accept()
+        self.addCleanup(self.line.close)
+
+    def test_before_it_is_asked(self) -> None:
+        self.line.close()
+        with self.assertRaises(Ended):
+            self.client.request("ps")
+
+    def test_before_it_has_read_all(self) -> None:
+        def end() -> None:
+            self.line.recv(1)
+            self.line.close()
+
+        ending = threading.Thread(target=end)
+        ending.start()
+        with self.assertRaises(Ended):
+            self.client.request("ps")
+        ending.join()
+
+    def test_its_last_words_are_read(self) -> None:
+        self.line.sendall(encode({"event": "hello", "session": 2}))
+        self.line.close()
+        with self.assertRaises(Ended):
+            self.client.request("ps")
+        self.assertEqual(self.client.events[0]["session"], 2)
 
 
 class Verbs(WithSystem):
@@ -225,6 +325,14 @@ class Verbs(WithSystem):
         _, out, _ = self.tessera("ps", "--json")
         self.assertEqual(json.loads(out)["domains"], [DOMAIN])
 
+    def test_json_of_all_that_only_looks(self) -> None:
+        for words in ("ps", "devices", "why nic0", "caps nic0", "graph", "stats", "net show",
+                      "net rules nic0", "blk show", "logs", "sched", "top -n 1 --interval 0.01"):
+            status, out, errors = self.tessera(*words.split(), "--json")
+            self.assertEqual((status, errors), (0, ""), words)
+            for line in out.splitlines():
+                json.loads(line)
+
     def test_top(self) -> None:
         status, out, _ = self.tessera("top", "-n", "1", "--interval", "0.01", "--json")
         self.assertEqual((status, json.loads(out)["domains"][0]["name"]), (0, "nic0"))
@@ -237,6 +345,40 @@ class Verbs(WithSystem):
         status, out, _ = self.tessera("restart", "nic0", "--dry-run")
         self.assertEqual((status, out), (0, "nic0: is running; would be asked to restart\n"))
         self.assertNotIn("restart", [m["verb"] for m in self.system.done])
+
+    def test_json_of_what_would_be_done(self) -> None:
+        for words in (("restart", "nic0"), ("set", "nic0", "weight", "7"),
+                      ("plug", "nic0", str(self.system.device["name"])),
+                      ("net", "set", "eth0", "rate_in", "8Mbit"), ("trace", "start"),
+                      ("trace", "stop"), ("undefine", "nic0")):
+            said = json.loads(self.tessera(*words, "--dry-run", "--json")[1])
+            self.assertTrue(said["ok"] and said["would"], words)
+        self.assertEqual(json.loads(self.tessera("restart", "nic0", "--no-wait", "--json")[1]),
+                         {"ok": True})
+
+    def test_the_last_guest_s_end_is_the_system_s(self) -> None:
+        self.system.ends_with = self.broker.stop
+        status, out, errors = self.tessera("stop", "nic0")
+        self.assertEqual((status, out, errors), (0, "nic0: ended, and the system with it\n", ""))
+
+    def test_a_reader_that_has_enough(self) -> None:
+        command = f"'{TOP}/tessera' ps --json --socket '{self.broker.path}' | true"
+        done = subprocess.run(["bash", "-c", command + '; exit "${PIPESTATUS[0]}"'],
+                              capture_output=True, text=True, timeout=120, check=False)
+        self.assertIn((done.returncode, done.stderr), [(141, ""), (0, "")])
+
+    def test_logs_of_nobody(self) -> None:
+        self.assertEqual(self.tessera("logs", "nic0"), (0, "", ""))
+        status, out, errors = self.tessera("logs", "nobody")
+        self.assertEqual((status, out), (1, ""))
+        self.assertIn('"nobody"', errors)
+
+    def test_an_error_names_the_domain_once(self) -> None:
+        for said, expected in (("it is running", "nic0: it is running"),
+                               ("nic0: it is running", "nic0: it is running"),
+                               ('there is no "nic0"', 'there is no "nic0"'),
+                               ("nic01 is running", "nic0: nic01 is running")):
+            self.assertEqual(Refused({"message": said, "domain": "nic0"}).explained(), expected)
 
     def test_a_right_that_lacks(self) -> None:
         status, _, errors = self.tessera("destroy", "nic0")
@@ -270,6 +412,27 @@ class Verbs(WithSystem):
         self.assertEqual((status, out), (0, "nic0: it would be taken\n"))
         asked = [m["check"] for m in self.system.done if m["verb"] == "upgrade"]
         self.assertEqual(asked, [True])
+
+    def test_plug_waits_until_it_is_there(self) -> None:
+        for verb in ("plug", "unplug"):
+            status, out, _ = self.tessera(verb, "nic0", "eth1")
+            self.assertEqual((status, out), (0, f"eth1 of nic0: {verb}ged\n"))
+        status, out, _ = self.tessera("devices", "--json")
+        self.assertEqual(json.loads(out)[0]["state"], "unplugged")
+
+    def test_plug_of_nothing_and_dry_run(self) -> None:
+        status, _, errors = self.tessera("plug", "nic0", "eth7")
+        self.assertEqual(status, 1)
+        self.assertIn('no disk or VIF "eth7" in the description\n  try: eth1', errors)
+        status, out, _ = self.tessera("plug", "nic0", "eth1", "--dry-run")
+        self.assertEqual((status, out), (0, "eth1 of nic0: is unplugged; would be plugged\n"))
+        self.assertNotIn("plug", [m["verb"] for m in self.system.done])
+
+    def test_unplug_by_force_is_a_failure(self) -> None:
+        self.system.obstinate = True
+        status, _, errors = self.tessera("unplug", "nic0", "eth1")
+        self.assertEqual(status, 1)
+        self.assertIn("nic0: did not prove itself", errors)
 
     def test_console(self) -> None:
         """What is typed gets there, what it says is shown as it is, and the end leaves."""

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Optional
 
 from description import (
-    DescriptionError, binary, compile_file, compile_text, disks, hardware, lines, schema,
+    DescriptionError, binary, brought, compile_file, compile_text, disks, hardware, lines,
+    read_file, schema,
 )
 from description.report import Report
 from package import dom
@@ -123,7 +124,9 @@ class Good(unittest.TestCase):
             "system_header": binary.HEADER, "system_domain": binary.DOMAIN,
             "system_resource": binary.RESOURCE, "system_connection": binary.CONNECTION,
             "system_device": binary.DEVICE, "system_blob": binary.BLOB,
-            "vbd_config": disks.HEADER, "vbd_volume": disks.VOLUME, "vbd_extent": disks.EXTENT,
+            "system_plug": binary.PLUG,
+            "define_header": brought.HEADER, "vbd_config": disks.HEADER,
+            "vbd_volume": disks.VOLUME, "vbd_extent": disks.EXTENT,
             "vbd_disk": disks.DISK, "vbd_limit": disks.LIMIT,
         }
         checks = [
@@ -140,11 +143,15 @@ class Good(unittest.TestCase):
             "SYSTEM_RES_IOPORTS": binary.RES_IOPORTS, "SYSTEM_RES_IRQ": binary.RES_IRQ,
             "SYSTEM_RES_MMIO": binary.RES_MMIO, "SYSTEM_RES_LOG": binary.RES_LOG,
             "SYSTEM_RES_CPU": binary.RES_CPU, "SYSTEM_RES_TRACE": binary.RES_TRACE,
-            "SYSTEM_MAX_DOMAINS": schema.MAX_DOMAINS,
+            "SYSTEM_MAX_DOMAINS": schema.MAX_DOMAINS, "SYSTEM_MAX_PLACES": schema.MAX_PLACES,
             "SYSTEM_MAX_RESOURCES": schema.MAX_RESOURCES,
             "SYSTEM_MAX_CONNECTIONS": schema.MAX_CONNECTIONS,
             "SYSTEM_CONN_BUS": schema.PROTOCOLS["pci"], "SYSTEM_ANY": hardware.ANY,
             "SYSTEM_MAX_DEVICES": schema.MAX_DEVICES, "SYSTEM_XENBUS_VBD": binary.XENBUS_VBD,
+            "SYSTEM_PLUG_OUT": binary.PLUG_OUT, "DEFINE_MAGIC": brought.MAGIC,
+            "DEFINE_VERSION": brought.VERSION, "DEFINE_DEVICES": brought.MOST_DEVICES,
+            "DEFINE_NAME": brought.NAME_BYTES, "DEFINE_MOST": brought.MOST,
+            "SYSTEM_DOMAIN_F_PLACE": binary.DOMAIN_F_PLACE,
             "SYSTEM_F_REQUIRE_IOMMU": binary.F_REQUIRE_IOMMU,
             "VBD_CONFIG_MAGIC": disks.MAGIC, "VBD_CONFIG_VERSION": disks.VERSION,
             "VBD_READONLY": disks.READONLY, "VBD_SHARED": disks.SHARED,
@@ -160,7 +167,7 @@ class Good(unittest.TestCase):
         for field, offset in (("address", 20), ("dma_slots", 32), ("line", 40), ("device_or", 44)):
             place = f"__builtin_offsetof(struct system_device, {field})"
             checks.append(f"_Static_assert({place} == {offset});")
-        headers = ("system", "vbd", "blk", "pci")
+        headers = ("system", "define", "vbd", "blk", "pci")
         source = "".join(f'#include "proto/{name}.h"\n' for name in headers) + "\n".join(checks)
         result = subprocess.run(
             ["gcc", "-std=gnu2x", "-fsyntax-only", "-I", TOP, "-x", "c", "-"],
@@ -222,3 +229,77 @@ class Reference(unittest.TestCase):
             section = section[: section.find("\n## ", 3)]
             for key in keys:
                 self.assertIn(f"| `{key}` |", section, f"{kind}: {key}")
+
+    def mistakes(self, text: str, is_brought: bool) -> list[str]:
+        """In a part of a description, which lacks the rest; or in a file that is brought."""
+        report = Report("it")
+        table, where = lines.parse(text, report)
+        if not is_brought:
+            schema.read(table, where, report)
+        for kind, entries in table.items() if is_brought else ():
+            for name, entry in entries.items():
+                schema.entry_of(entry, (kind, name), brought.KINDS[kind], where, report)
+        return [text for _, text in report.errors if not text.endswith("it is required")]
+
+    def test_every_example_of_the_documents_is_taken(self) -> None:
+        found = 0
+        for page in sorted((TOP / "docs").rglob("*.md")):
+            for block in re.findall(r"^```toml\n(.*?)^```$", page.read_text(), re.M | re.S):
+                found += 1
+                wrong = self.mistakes(block, False)
+                if wrong and set(lines.parse(block, Report(""))[0]) <= set(brought.KINDS):
+                    wrong = self.mistakes(block, True)
+                self.assertEqual(wrong, [], f"{page}:\n{block}")
+        self.assertGreater(found, 10)
+
+    def test_its_first_example_is_a_whole_system(self) -> None:
+        text = (TOP / "docs" / "reference" / "description.md").read_text()
+        block = re.search(r"^```toml\n(.*?)^```$", text, re.M | re.S)
+        assert block
+        compile_text(block[1], "example", TOP / "images", None)
+
+
+class Places(unittest.TestCase):
+    """What may be brought to a place, and what is refused with its line."""
+
+    TEXT = """[domain.console]
+serves = ["console"]
+[guest.visitor]
+place = true
+memory = "64M"
+console = "console"
+[domain.helper]
+place = true
+"""
+
+    def brought(self, text: str) -> "brought.Brought":
+        with tempfile.TemporaryDirectory() as folder:
+            running, file = Path(folder) / "running.toml", Path(folder) / "brought.toml"
+            running.write_text(self.TEXT)
+            file.write_text(text)
+            return brought.read(file, read_file(running))
+
+    def test_what_fits(self) -> None:
+        found = self.brought('[guest.visitor]\nkernel = "k"\nmemory = "32M"\ncmdline = "x"\n')
+        self.assertEqual((found.name, found.memory, found.devices), ("visitor", 8192, []))
+        data = brought.encode(found, b"k" * 5000, b"i", ("", "one.initrd"), "label")
+        self.assertEqual(len(data), 3 * 4096)
+        self.assertEqual(struct.unpack_from("<QIIQQ", data), (brought.MAGIC, 1, 2, 12288, 8192))
+        self.assertEqual(data[4096:9096], b"k" * 5000)
+        self.assertFalse(self.brought('[domain.helper]\nimage = "x.dom"\n').is_guest)
+
+    def test_what_does_not(self) -> None:
+        for text, line, words in (
+            ('[guest.visitor]\nmemory = "32M"\n', 1, 'found no "kernel"'),
+            ('[guest.visitor]\nkernel = "k"\nmemory = "65M"\n', 3, "at most 64M"),
+            ('[guest.visitors]\nkernel = "k"\n', 1, 'did you mean "visitor"'),
+            ('[domain.console]\nimage = "k"\n', 1, "which has a program of its own"),
+            ('[guest.visitor]\nkernel = "k"\ndevices = ["a"]\n', 3, "disks and VIFs"),
+            ('[volume.x]\ndisk = "a"\n', 1, "expected one [guest.NAME]"),
+            ("", 1, "found 0 domains"),
+        ):
+            with self.assertRaises(DescriptionError, msg=text) as caught:
+                self.brought(text)
+            self.assertRegex(str(caught.exception), f"brought.toml:{line}: ")
+            self.assertIn(words, str(caught.exception))
+

@@ -23,6 +23,10 @@ class Pages(unittest.TestCase):
                 self.assertEqual(done.stderr, "")
                 self.assertIn("EXIT STATUS", re.sub(".\b", "", done.stdout))
 
+    def test_every_argument_is_explained(self) -> None:
+        for name, text in manual.pages(cli._parser()).items():
+            self.assertNotRegex(text, r"\n\.\n", name)
+
     def test_what_is_in_a_page(self) -> None:
         text = manual.pages(cli._parser())["tessera-set.1"]
         for word in ("NAME", "memory|weight|cap|heartbeat", "\\-\\-dry\\-run"):
@@ -34,7 +38,9 @@ class Completion(unittest.TestCase):
 
     def offered(self, shell: str, *words: str) -> list[str]:
         array = " ".join(words)
-        script = manual.completion(cli._parser(), shell)
+        script = "autoload -U compinit && compinit -u -D\n" if shell == "zsh" else ""
+        script += manual.completion(cli._parser(), shell)
+        script += 'tessera() { echo "one-of-$2"; }\n'  # what the running system would say
         ask = f"{script}\nCOMP_WORDS=({array}); COMP_CWORD={len(words) - 1}; _tessera\n"
         ask += 'for word in "${COMPREPLY[@]}"; do echo "$word"; done\n'
         command = ["bash", "--norc"] if shell == "bash" else ["zsh", "-f", "-o", "ksharrays"]
@@ -50,6 +56,17 @@ class Completion(unittest.TestCase):
         self.assertEqual(self.offered("bash", "tessera", "restart", "--dry"), ["--dry-run"])
         self.assertEqual(self.offered("bash", "tessera", "set", "nic0", "we"), ["weight"])
         self.assertEqual(self.offered("bash", "tessera", "upgrade", "nic0", "a"), ["ask"])
+        self.assertEqual(self.offered("bash", "tessera", "net", "r"), ["rules"])
+        self.assertEqual(self.offered("bash", "tessera", "net", "rules", "eth0", "--dir"),
+                         ["--direction"])
+        self.assertEqual(self.offered("bash", "tessera", "blk", "set", "root", "io"), ["iops"])
+        self.assertIn("rate_in", self.offered("zsh", "tessera", "net", "set", "eth0", "rate_i"))
+
+    def test_names_of_the_running_system(self) -> None:
+        for shell in ("bash", "zsh"):
+            for words, what in ((("plug",), "domains"), (("unplug", "guest"), "devices"),
+                                (("net", "rules"), "ports"), (("blk", "set"), "disks")):
+                self.assertIn(f"one-of-{what}", self.offered(shell, "tessera", *words, "one"))
 
     def test_zsh_takes_it(self) -> None:
         script = "autoload -U compinit && compinit -u -D\n"

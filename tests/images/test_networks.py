@@ -150,7 +150,7 @@ class Networks(unittest.TestCase):
         self.assertEqual(vifs, [(numbers["vif"], 4, 8, 0, 0), (numbers["vif"], 4, 9, 0, 0)])
         for expected in (
             (numbers["net"], 4, 5, 10, 0), (numbers["net"], 4, 6, 10, 0),
-            (numbers["netctl"], 4, 7, 33, 5), (numbers["xenbus"], 2, 4, 1, binary.XENBUS_VIF),
+            (numbers["netctl"], 4, 7, 34, 5), (numbers["xenbus"], 2, 4, 1, binary.XENBUS_VIF),
         ):
             self.assertIn(expected, found)
 
@@ -283,7 +283,7 @@ client = "switch2"
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(networks.BOAT_RECORDS % 64, 0)
         # Two VIFs, a card, 4096 connections.
-        bytes_ = 64 + 177664 + 64 + 3 * 2384 + 5 * 16384 + 4096 * (4 + 112)
+        bytes_ = 64 + 194560 + 64 + 3 * 2384 + 5 * 16384 + 4096 * (4 + 112)
         self.assertEqual(networks.least_lifeboat(2, 3, 4096, []), -(-bytes_ // 4096) + 384)
         large = rules.compile_rules("".join(f"drop tcp dport {n}\n" for n in range(1, 513)), "x")
         one = -(-(64 + len(large) + 512 * 32) // 64) * 64
@@ -314,14 +314,18 @@ client = "switch2"
             "SWITCH_ANY_ADDRESS": switchconfig.ANY_ADDRESS, "SWITCH_DHCP": switchconfig.DHCP,
             "SWITCH_TRUNK": switchconfig.TRUNK, "SWITCH_NO_RULES": switchconfig.NO_RULES,
             "RULES_NAME": rules.PORT.size, "NET_PAGES": binary.RING_PAGES["net"],
-            "NETCTL_PAGES": binary.RING_PAGES["netctl"],
+            **{f"{word.upper()}_PAGES": binary.RING_PAGES[word]
+               for word in ("netctl", "blkctl", "consctl")},
             "SYSTEM_XENBUS_VIF": binary.XENBUS_VIF,
-            **{f"NETCTL_F_{word.upper()}": bit for word, bit in schema.RIGHTS["netctl"].items()},
+            **{f"{protocol.upper()}_F_{word.upper()}": bit
+               for protocol in ("netctl", "blkctl", "consctl")
+               for word, bit in schema.RIGHTS[protocol].items()},
         }
         checks += [f"_Static_assert({name} == {value});" for name, value in constants.items()]
         checks.append(f"_Static_assert({networks.MAX_RULES_BYTES} < SYSTEM_MAX_BLOB_SIZE);")
         source = "".join(f'#include "proto/{name}.h"\n'
-                         for name in ("switch", "net", "netctl", "rules", "system"))
+                         for name in ("switch", "net", "netctl", "blkctl", "consctl", "rules",
+                                      "system"))
         result = subprocess.run(
             ["gcc", "-std=gnu2x", "-fsyntax-only", "-I", TOP, "-x", "c", "-"],
             input=source + "\n".join(checks), capture_output=True, text=True, check=False,

@@ -85,7 +85,8 @@ class Commands(unittest.TestCase):
                             ["pkey", "-in", key, "-pubout", "-out", public]):
                 subprocess.run(["openssl", *command], check=True)
             self.assertIn("signature  none", tessera("inspect", str(file))[1])
-            self.assertEqual(tessera("sign", str(file), "--key", str(key))[0], 0)
+            status, said = tessera("sign", str(file), "--key", str(key), "--json")
+            self.assertEqual((status, json.loads(said)["key"]), (0, sign.public_key(public).hex()))
             status, said = tessera("inspect", str(file), "--json")
             shown = json.loads(said)
             self.assertEqual((status, shown["signature"], shown["key"]),

@@ -3,6 +3,7 @@
 must produce, and what does not fit into such a file. What rules mean is tested in
 tests/unit/native/fw."""
 
+import json
 import re
 import struct
 import subprocess
@@ -149,6 +150,12 @@ class Command(unittest.TestCase):
         self.assertEqual([line.split(":")[0] for line in lines],
                          [*map(str, files), "images/rules/none.rules"])
         self.assertIn("No such file", lines[2])
+        result = self.run_command(*files, "images/rules/open.rules", "--json")
+        found = json.loads(result.stdout)
+        self.assertEqual((result.returncode, result.stderr), (1, ""))
+        self.assertEqual([(one["file"], len(one["mistakes"])) for one in found],
+                         [(str(files[0]), 1), (str(files[1]), 1), ("images/rules/open.rules", 0)])
+        self.assertEqual(found[0]["mistakes"], [lines[0]])
 
 
 class Reference(unittest.TestCase):

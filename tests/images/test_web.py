@@ -73,10 +73,12 @@ class Server(Web):
 
     def test_state(self) -> None:
         status, state = self.ask("GET", "/api/state")
-        self.assertEqual((status, [d["name"] for d in state["domains"]]), (200, ["nic0", "debian"]))
+        self.assertEqual((status, [d["name"] for d in state["domains"]]),
+                         (200, ["nic0", "debian", "switch"]))
         _, wiring = self.ask("GET", "/api/system")
         self.assertIn({"protocol": "net", "server": "switch", "client": "nic0"},
                       wiring["connections"])
+        self.assertEqual(wiring["vifs"], {"eth0": "debian", "eth1": "debian"})
 
     def test_only_for_this_machine(self) -> None:
         """A name that somebody's name server points here is refused."""
@@ -195,10 +197,14 @@ class InChromium(Web):
             self.until(lambda: "played" in page.run(text("#name")), "the system's name")
             self.assertIn("2 CPUs, 512 MiB of 1 GiB free", page.run(text("#facts")))
             self.assertEqual(page.run("return [...document.querySelectorAll('.domain.running')]"
-                                      ".map((g) => g.dataset.name)"), ["nic0", "debian"])
+                                      ".map((g) => g.dataset.name)"), ["nic0", "debian", "switch"])
             self.until(lambda: "% CPU" in page.run(text("[data-plot=nic0]")), "a plot")
             curves = "return document.querySelectorAll('.plot path.cpu').length"
-            self.assertEqual(page.run(curves), 2)
+            self.assertEqual(page.run(curves), 3)
+            self.until(lambda: "net 1 MiB/s" in page.run(text("[data-plot=debian]")),
+                       "a plot of the network")
+            self.until(lambda: page.run(text("[data-flow='debian vif']")) == "1 MiB/s",
+                       "a ring with its traffic")
 
             page.click("[data-name=nic0]")
             self.until(lambda: "virtio_net 1.0" in page.run(text("#values")), "the details")
@@ -228,7 +234,7 @@ class InChromium(Web):
     def test_the_system_ends(self) -> None:
         with browser() as page:
             page.go(self.url)
-            self.until(lambda: page.run("return document.querySelectorAll('.domain').length") == 2,
+            self.until(lambda: page.run("return document.querySelectorAll('.domain').length") == 3,
                        "the picture")
             self.system.deaf = 1 << 30
             self.until(lambda: page.run("return document.querySelector('#trouble').textContent"),

@@ -11,7 +11,7 @@
 
 #define STACK_SIZE  32768
 #define BELOW       1024
-#define MAX_REGIONS 64
+#define MAX_REGIONS 96
 #define MAX_DEPTH   4000
 #define TABLE_BITS  24
 
@@ -56,6 +56,10 @@ static struct node path[MAX_DEPTH];
 bool explore_verbose;
 
 void explore_region(void *start, size_t size) {
+	if (region_count == MAX_REGIONS) {
+		fprintf(stderr, "explore: too many regions\n");
+		abort();
+	}
 	regions[region_count].start = start;
 	regions[region_count++].size = size;
 }

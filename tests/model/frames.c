@@ -67,7 +67,6 @@ static struct world {
 
 struct cpu model_cpus[EXPLORE_CPUS];
 u64 pte_forbidden = 0xfUL << 48;
-u64 user_leaf_global;
 u32 tlb_clock;
 static u64 core_table[PTES_PER_TABLE];
 static struct domain domains[2];

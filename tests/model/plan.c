@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Waking and sleeping under two CPUs: the real sched/plan.c, event/channel.c and
+ * Waking and sleeping under two CPUs: the real sched/plan.c and account.c, event/channel.c and
  * the blocking part of xen/sched_op.c, with three vCPUs of one domain, two in the
  * plan of CPU 0 and one in that of CPU 1. Each CPU does what its vCPU or an
  * interrupt would: sleep until an event, send events, pause and unpause vCPUs,
@@ -12,7 +12,8 @@
  * Whenever both CPUs are between two operations:
  *   - a vCPU is in one of its plan's sets exactly if nothing blocks it;
  *   - one that sleeps until an event has none pending: no wake-up is lost;
- *   - the CPU runs the first that is ready, or has been asked to look;
+ *   - the CPU runs the first that is ready, or has been asked to look, or those before are patient
+ *     and will be looked at in time;
  *   - runstates say what is so.
  */
 #include "explore.h"
@@ -24,6 +25,7 @@
 #include "proto/cap/cap.h"
 #undef PLAN_MAX
 #define PLAN_MAX 64U
+#include MODEL_ACCOUNT
 #include MODEL_PLAN
 #include MODEL_EVICT
 #include MODEL_CHANNEL
@@ -56,22 +58,26 @@ struct setup {
 	u32 asleep;  /* vCPUs that start paused */
 	u32 movable; /* vCPUs that may change to the other CPU's plan */
 	bool framed;
+	u64 patience; /* of those who sleep */
 };
 
 static const struct setup setups[] = {
-	{"all run", {1, 1}, 0, 0, false},
-	{"all run, two on CPU 0", {2, 1}, 0, 0, false},
-	{"all run, two on CPU 1", {1, 2}, 0, 0, false},
-	{"all run, two on both", {2, 2}, 0, 0, false},
-	{"vCPU 0 paused", {1, 2}, 1, 0, false},
-	{"CPU 0 idle", {0, 2}, 3, 0, false},
-	{"all run, the first moves", {1, 1}, 0, 1, false},
-	{"all run, all may move", {1, 1}, 0, 7, false},
-	{"CPU 0 idle, what it ran moves", {1, 1}, 3, 3, false},
-	{"moves to and fro", {2, 1}, 2, 1, false},
-	{"frames", {2, 2}, 0, 0, true},
-	{"frames, CPU 0 idle", {1, 2}, 3, 0, true},
-	{"frames, all may move", {1, 1}, 0, 7, true},
+	{"all run", {1, 1}, 0, 0, false, 0},
+	{"all run, two on CPU 0", {2, 1}, 0, 0, false, 0},
+	{"all run, two on CPU 1", {1, 2}, 0, 0, false, 0},
+	{"all run, two on both", {2, 2}, 0, 0, false, 0},
+	{"vCPU 0 paused", {1, 2}, 1, 0, false, 0},
+	{"CPU 0 idle", {0, 2}, 3, 0, false, 0},
+	{"all run, the first moves", {1, 1}, 0, 1, false, 0},
+	{"all run, all may move", {1, 1}, 0, 7, false, 0},
+	{"CPU 0 idle, what it ran moves", {1, 1}, 3, 3, false, 0},
+	{"moves to and fro", {2, 1}, 2, 1, false, 0},
+	{"frames", {2, 2}, 0, 0, true, 0},
+	{"frames, CPU 0 idle", {1, 2}, 3, 0, true, 0},
+	{"frames, all may move", {1, 1}, 0, 7, true, 0},
+	{"patience", {2, 1}, 0, 0, false, BUDGET / 2},
+	{"patience, two on CPU 1", {1, 2}, 0, 0, false, 2 * BUDGET},
+	{"patience, all may move", {1, 1}, 0, 7, false, BUDGET / 2},
 };
 static const struct setup *setup;
 
@@ -88,7 +94,10 @@ void trace_record(u32 point, u64 a, u64 b) { (void)point, (void)a, (void)b; }
 
 u64 time_now(void) { return world.now; }
 
-void timer_program(struct cpu *cpu, u64 deadline) { (void)cpu, (void)deadline; }
+void timer_program(struct cpu *cpu, u64 deadline) {
+	(void)deadline;
+	if (cpu != this_cpu()) explore_fail("a CPU's timer is another's to set");
+}
 
 /* The interrupt's handler. */
 void lapic_send(u32 apic_id, u32 command) {
@@ -118,13 +127,6 @@ void plan_wait_interrupt(void) {
 	explore_step();
 	world.between[explore_cpu()] = false;
 }
-
-void runstate_change(struct vcpu *v, u32 state, u64 now) {
-	(void)now;
-	v->runstate.state = state;
-}
-
-void runstate_show(struct vcpu *v) { (void)v; }
 
 bool virq_is_global(u32 virq) { return virq != VIRQ_TIMER; }
 
@@ -171,7 +173,7 @@ long hypercall_restart(void) { return -ERESTART; }
 
 /* --- Invariants --- */
 
-static bool in_set(const struct set *s, u32 i) { return s->words[i / 64] >> (i % 64) & 1; }
+static bool in_set(const struct bitset *s, u32 i) { return s->words[i / 64] >> (i % 64) & 1; }
 
 /* Its frame is now, and if it has its budget once in it, some is left. */
 static bool may_run(const struct plan *p, const struct vcpu *v) {
@@ -201,15 +203,29 @@ static const char *check_vcpu(const struct vcpu *v) {
 	return NULL;
 }
 
+/* It wakes from a sleep, and the CPU will look at its plan before its patience ends. */
+static bool is_patient(const struct plan *p, u32 i) {
+	const struct vcpu *v = p->table->entries[i].vcpu;
+
+	return v->patience && p->cpu->slice_end <= v->woke + v->patience;
+}
+
 static const char *check_cpu(unsigned cpu) {
 	struct plan *p = &world.plans[cpu];
 	struct vcpu *v = p->running;
-	u32 first = set_first(p->ready);
+	u32 first = p->ready->summary ? bitset_first(p->ready) : PLAN_NOT_IN;
 	bool asked = model_cpus[cpu].current->work & WORK_SWITCH;
 
+	for (u32 i = 0; i < 64; i++) {
+		struct vcpu *member = i < p->table->count ? p->table->entries[i].vcpu : NULL;
+
+		if (!in_set(p->ready, i) && !in_set(p->spent, i)) continue;
+		if (!member || member->plan_private != p) return "a set has somebody who has left";
+	}
 	if (asked) return NULL;
 	if (v && v->blocked_on) return "a blocked vCPU runs";
-	if (v && first < v->plan_index) return "an earlier entry waits";
+	for (u32 i = first; v && i < v->plan_index; i++)
+		if (in_set(p->ready, i) && !is_patient(p, i)) return "an earlier entry waits";
 	if (!v && (p->ready->summary || p->spent->summary)) return "the CPU idles with work to do";
 	return NULL;
 }
@@ -247,8 +263,8 @@ static unsigned count(unsigned cpu) {
 /* With frames: two, and vCPU 1 is in the second only, once. */
 static void set_frames(struct table *t) {
 	t->count = 0;
-	t->frame_count = setup->framed ? 2 : 0;
-	t->ends[0] = BUDGET;
+	t->frame_count = setup->framed ? 2 : 1;
+	t->ends[0] = setup->framed ? BUDGET : ~0UL;
 	t->ends[1] = 2 * BUDGET;
 }
 
@@ -299,11 +315,11 @@ static void operate(unsigned kind) {
 		vcpu_wake(&world.vcpus[kind - UNPAUSE], BLOCK_PAUSED);
 	} else if (kind == TICK) {
 		world.now += BUDGET;
-		plan_tick(cpu);
+		cpu_need_switch(cpu);
 	} else if (kind == YIELD) {
 		plan_yield(cpu);
 	} else {
-		block(v);
+		block(v, setup->patience);
 	}
 }
 
@@ -337,6 +353,7 @@ static void prepare(void) {
 				       .event_ports = 64};
 	for (i = 0; i < EXPLORE_CPUS; i++) {
 		model_cpus[i].id = model_cpus[i].apic_id = i;
+		model_cpus[i].timer_armed = ~0UL;
 		plan_init(&model_cpus[i], &world.plans[i]);
 		world.left[i] = (u8)setup->operations[i];
 	}
@@ -352,7 +369,7 @@ static void prepare(void) {
 				   .plan_private = p,
 				   .runstate.state = RUNSTATE_runnable};
 		if (!p->table->count) set_frames(p->table);
-		if (setup->framed) p->frame_end = BUDGET;
+		p->frame_end = setup->framed ? BUDGET : ~0UL;
 		add_entry(p->table, v);
 		plan_place(p, v);
 		world.channels[1 + i] = (struct channel){.state = CHANNEL_IPI, .notify_vcpu = i};
@@ -414,7 +431,11 @@ int main(int argc, char **argv) {
 		explore_region(&v->runstate.state, sizeof(v->runstate.state));
 		explore_region(&v->plan_index, sizeof(v->plan_index));
 		explore_region(&v->plan_private, sizeof(v->plan_private));
+		explore_region(&v->had_plan, sizeof(v->had_plan));
+		explore_region(&v->had_round, sizeof(v->had_round));
+		explore_region(&v->had, sizeof(v->had));
 		explore_region(&v->held, sizeof(v->held));
+		explore_region(&v->woke, sizeof(v->woke) + sizeof(v->patience));
 		explore_region(&v->next_eviction, sizeof(v->next_eviction));
 		explore_region(&world.shared.vcpu_info[i], 16);
 	}

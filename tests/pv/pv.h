@@ -2,7 +2,7 @@
 /*
  * A tiny PV kernel, the common part of the test kernels. It boots as an ordinary
  * domU and, to check the tests themselves, as dom0 of a real Xen: nothing here
- * is particular to Tessera. One vCPU; everything is mapped at
+ * is particular to Tessera. One vCPU, unless it starts more; everything is mapped at
  * PV_VIRT_BASE + PFN * 4096; pages come from a pool in the kernel's own bss.
  *
  * A test kernel defines pv_main(). Faults in the kernel are fatal unless they
@@ -55,6 +55,7 @@ bool pv_is_dom0(void);                         /* under a real Xen */
 bool pv_is_tessera(void);                      /* the capability call exists */
 bool pv_option(const char *word);              /* a word of the command line */
 const char *pv_option_value(const char *name); /* text behind "name=", up to the next blank */
+uint64_t pv_option_number(const char *name, uint64_t otherwise); /* the digits there */
 __attribute__((noreturn)) void pv_exit(uint32_t reason);
 __attribute__((format(printf, 1, 2))) void pv_printf(const char *format, ...);
 __attribute__((noreturn, format(printf, 1, 2))) void pv_panic(const char *format, ...);
@@ -98,6 +99,10 @@ void pv_user_run32(struct pv_frame *frame, const void *code); /* in a 32-bit seg
 extern uint64_t pv_user_l4_mfn, pv_kernel_l4_mfn;
 
 uint64_t pv_time_ns(void);
+
+/* Starts another vCPU on a page of stack, with the root table of the first one or another; the
+ * function gets its number and must not return. */
+void pv_vcpu_start(uint64_t vcpu, void (*function)(uint64_t), uint8_t *stack, uint64_t root_mfn);
 
 /* --- Memory --- */
 

@@ -46,6 +46,15 @@ const char *pv_option_value(const char *name) {
 	return NULL;
 }
 
+uint64_t pv_option_number(const char *name, uint64_t otherwise) {
+	const char *p = pv_option_value(name);
+	uint64_t value = 0;
+
+	if (!p) return otherwise;
+	for (; *p >= '0' && *p <= '9'; p++) value = value * 10 + (uint64_t)(*p - '0');
+	return value;
+}
+
 bool pv_option(const char *word) {
 	const char *p = pv_start->cmd_line;
 	size_t length = strlen(word);
@@ -203,6 +212,22 @@ void pv_event_mask(uint32_t port, bool masked) {
 }
 
 static uint64_t bound; /* ports below 64 that the next two functions opened */
+
+void pv_vcpu_start(uint64_t vcpu, void (*function)(uint64_t), uint8_t *stack, uint64_t root_mfn) {
+	static struct vcpu_guest_context context;
+
+	memset(&context, 0, sizeof(context));
+	context.flags = VGCF_in_kernel;
+	context.user_regs.rip = (uint64_t)function;
+	context.user_regs.rdi = vcpu;
+	context.user_regs.rsp = va(stack) + PV_PAGE - 8;
+	context.user_regs.rflags = 0x202;
+	context.user_regs.cs = FLAT_KERNEL_CS;
+	context.user_regs.ss = context.kernel_ss = FLAT_KERNEL_SS;
+	context.kernel_sp = context.user_regs.rsp;
+	context.ctrlreg[3] = root_mfn * PV_PAGE;
+	PV_MUST(!vcpu_op(VCPUOP_initialise, vcpu, &context) && !vcpu_op(VCPUOP_up, vcpu, NULL));
+}
 
 uint32_t pv_bind_ipi(void) {
 	struct evtchn_bind_ipi bind = {.vcpu = 0};

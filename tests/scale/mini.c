@@ -24,15 +24,6 @@ __attribute__((noreturn)) static void wrong(void) {
 	for (;;) sched_op(SCHEDOP_shutdown, &shutdown);
 }
 
-static uint64_t number(const char *name, uint64_t otherwise) {
-	const char *p = pv_option_value(name);
-	uint64_t value = 0;
-
-	if (!p) return otherwise;
-	for (; *p >= '0' && *p <= '9'; p++) value = value * 10 + (uint64_t)(*p - '0');
-	return value;
-}
-
 static void look(uint64_t deadline) {
 	uint64_t now = pv_time_ns();
 
@@ -44,7 +35,8 @@ static void look(uint64_t deadline) {
 }
 
 int pv_main(void) {
-	uint64_t until = number("until", 0) * SECOND, every = number("every", 100) * MS;
+	uint64_t until = pv_option_number("until", 0) * SECOND,
+		 every = pv_option_number("every", 100) * MS;
 
 	for (unsigned i = 0; i < 512; i++) memory[i] = i;
 	while ((last = pv_time_ns()) < until) {

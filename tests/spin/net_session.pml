@@ -13,6 +13,8 @@
  *   - the card writes no buffer that the server believes to be its own again;
  *   - a buffer that comes back was filled in the session that it came back in;
  *   - a server never asks for a session that there was before;
+ *   - both ends of a session speak the same version of the protocol, one that both know, whoever
+ *     of them came anew and knows more or less than his predecessor;
  *   - when both ends sleep and nothing is on its way to them, the session is up and the
  *     card has all buffers: no wake-up was lost, nobody waits for the other.
  *
@@ -32,7 +34,19 @@
 #ifndef RENEWS
 #define RENEWS 0	/* of sessions that the server finds broken */
 #endif
+#ifdef BUG_VERSION_ONCE
+#define VERSION_ONCE true
+#else
+#define VERSION_ONCE false
+#endif
+#ifdef MIXED		/* both ends may know one version or two, else all know two */
+#define FEWER true
+#else
+#define FEWER false
+#endif
+#ifndef FILLS
 #define FILLS 2		/* how often the card receives */
+#endif
 #define SIZE 4		/* of both rings; tags are the buffers' numbers */
 
 /* A session: the driver's incarnation + 1, and the server's count. */
@@ -43,10 +57,15 @@
 
 /* The page. */
 byte wanted;			/* the server's */
+byte version = 1;		/* as well, of the session that is wanted */
 byte ready, session;		/* the driver's; `ready` is net_page.driver */
+byte speaks;			/* and up to which version, for which incarnation */
 byte post_prod, rx_prod;	/* nobody reads the others: there is always space */
 byte post_ring[SIZE], rx_ring[SIZE];	/* tags */
 byte rx_ghost[SIZE];			/* in which session it was filled: not in the page */
+
+#define SPEAKS(driver, newest) ((driver) * 4 + (newest))
+byte driver_version;		/* of the session that it is in: not in the page */
 
 bool event_server, event_driver;
 bool kill_server, kill_driver, reset_card;
@@ -61,10 +80,13 @@ byte fills, deaths, resets, renews, asks;
 byte up_in;	/* the server is up in this session; 0: it is not */
 
 proctype server() {
-	byte mine, driver, posted, received, seen, i;
+	byte mine, driver, posted, received, seen, i, newest, spoken;
 	bool up, asked, out[SLOTS];
 
-start:	atomic { event_server = true; kill_server = false }
+start:	atomic {
+		event_server = true; kill_server = false;
+		if :: FEWER -> newest = 1 :: newest = 2 fi
+	}
 	{
 #ifndef BUG_COUNT_ANEW
 		mine = wanted;
@@ -112,11 +134,27 @@ end:		do
 							assert(asks <= 1 + deaths + resets + renews);
 							assert(COUNT_OF(mine) != 0)
 						}
+						i = speaks;
+						d_step {
+							spoken = 1;
+							if
+							:: i == SPEAKS(driver, 2) -> spoken = newest
+							:: else
+							fi;
+							i = 0
+						}
+#ifdef BUG_VERSION_LATE
 						wanted = mine;
+						version = spoken;
+#else
+						version = spoken;
+						wanted = mine;
+#endif
 						event_driver = true
 					:: else ->
 						if
 						:: i == mine -> d_step {
+							assert(session != mine || driver_version == spoken);
 							up = true; up_in = mine; asked = false;
 							posted = 0; received = 0;
 							for (i : 0 .. SLOTS - 1) { free[i] = true; out[i] = false }
@@ -169,6 +207,7 @@ end:		do
 	d_step {
 		/* Its memory is gone; its successor knows nothing of who has the buffers. */
 		mine = 0; driver = 0; posted = 0; received = 0; seen = 0; i = 0;
+		newest = 0; spoken = 0;
 		up = false; asked = false; up_in = 0;
 		for (i : 0 .. SLOTS - 1) { out[i] = false; free[i] = false }
 		i = 0
@@ -182,7 +221,7 @@ inline quiesce() {
 }
 
 proctype driver() {
-	byte incarnation, mine, taken, received, published, w, i;
+	byte incarnation, mine, taken, received, published, w, v, i;
 	bool up, waits[SLOTS];
 
 start:	atomic { kill_driver = false; reset_card = false; event_driver = false; incarnation++ }
@@ -191,6 +230,11 @@ start:	atomic { kill_driver = false; reset_card = false; event_driver = false; i
 #ifndef BUG_KEEP_SESSION
 		session = 0;
 #endif
+		/* One that knows one version only says nothing. */
+		if
+		:: speaks = SPEAKS(incarnation, 2)
+		:: FEWER
+		fi;
 		ready = incarnation;
 		event_server = true;
 end:		do
@@ -221,6 +265,7 @@ end:		do
 #else
 			:: w != mine && DRIVER_OF(w) == incarnation && COUNT_OF(w) != 0 ->
 #endif
+				v = version;
 				d_step {
 					up = false;
 					for (i : 0 .. SLOTS - 1) { waits[i] = false }
@@ -234,7 +279,10 @@ end:		do
 #ifdef BUG_ANY_INCARNATION
 				:: true ->
 #else
-				:: DRIVER_OF(w) == incarnation ->
+#ifndef BUG_VERSION_ONCE
+				:: DRIVER_OF(w) == incarnation && version != v -> event_driver = true
+#endif
+				:: DRIVER_OF(w) == incarnation && (version == v || VERSION_ONCE) ->
 #endif
 					post_prod = 0;
 #ifndef BUG_KEEP_INDEX
@@ -242,6 +290,7 @@ end:		do
 #endif
 					d_step {
 						mine = w; taken = 0; received = 0; published = 0; up = true;
+						driver_version = v;
 						for (i : 0 .. SIZE - 1) {
 							post_ring[i] = 0; rx_ring[i] = 0; rx_ghost[i] = 0
 						}
@@ -250,7 +299,8 @@ end:		do
 					session = mine;
 					event_server = true
 				:: else
-				fi
+				fi;
+				v = 0
 			:: else
 			fi;
 			/* what the card has filled; the server does not see it yet */
@@ -288,7 +338,7 @@ end:		do
 		od
 	} unless { kill_driver };
 	d_step {
-		mine = 0; taken = 0; received = 0; published = 0; w = 0; up = false;
+		mine = 0; taken = 0; received = 0; published = 0; w = 0; v = 0; up = false;
 		for (i : 0 .. SLOTS - 1) { waits[i] = false }
 		i = 0
 	}

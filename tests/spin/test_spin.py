@@ -32,6 +32,9 @@ NET_SESSION_BUGS = (
     "COUNT_ANEW", "NO_OVER", "KEEP_SESSION", "KEEP_INDEX", "NO_QUIESCE", "RESET_IN_SILENCE",
     "ANY_INCARNATION",
 )
+NET_VERSION_BUGS = ("VERSION_LATE", "VERSION_ONCE")
+# Both ends know one version of the protocol or two.
+MIXED = ("MIXED", "RESETS=0", "FILLS=1")
 # The server ends a session of its own accord.
 RENEWS = ("RENEWS=1", "SERVER_DEATHS=0", "RESETS=0")
 
@@ -85,6 +88,9 @@ class Models(unittest.TestCase):
     def test_packet_sessions_while_the_server_dies_and_a_card_is_reset(self) -> None:
         self.holds(400_000, "net_session", "DRIVER_DEATHS=0")
 
+    def test_packet_sessions_of_several_versions(self) -> None:
+        self.holds(400_000, "net_session", *MIXED)
+
     def test_packet_sessions_that_the_server_ends(self) -> None:
         self.holds(100_000, "net_session", *RENEWS)
 
@@ -109,4 +115,6 @@ for _bug in NET_WAKEUP_BUGS:
     _add("net_wakeup", _bug)
 for _bug in NET_SESSION_BUGS:
     _add("net_session", _bug)
+for _bug in NET_VERSION_BUGS:
+    _add("net_session", _bug, *MIXED)
 _add("net_session", "FREE_EARLY", *RENEWS)

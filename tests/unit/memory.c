@@ -4,6 +4,7 @@
  * reclaim; creation, reset and destruction of domains. The real kernel/mem/memory.c,
  * frame.c, validate.c and kernel/domain on the host machine.
  */
+#include "cpu/layout.h"
 #include "machine.h"
 
 #include <stdio.h>
@@ -326,6 +327,32 @@ static void test_abandoned(void) {
 	CHECK(OP(MEMORY_RECLAIM, OBJ, 0) == 0 && !domain_find(5));
 }
 
+/*
+ * A page's set in a direct-mapped TLB, of sizes from which on the core's own pages have room.
+ * Those of devices share none with what is used all the time (kernel/cpu/layout.h).
+ */
+static void no_device_in(u64 sets, u64 va) {
+	for (u64 device = 0; device < 8; device++)
+		CHECK(va / PAGE_SIZE % sets != (DEVICE_BASE / PAGE_SIZE + device) % sets);
+}
+
+static void test_tlb_sets(void) {
+	static const u64 used[] = {0,
+				   CPU_AREA_STRUCT,
+				   CPU_AREA_STRUCT + PAGE_SIZE,
+				   CPU_AREA_STACK_TOP - PAGE_SIZE,
+				   CPU_AREA_TSS,
+				   CPU_AREA_GDT_CORE};
+
+	for (u64 sets = 512; sets <= 1U << 22; sets *= 2) {
+		for (u64 pa = 0x100000; pa < 0x160000; pa += PAGE_SIZE)
+			no_device_in(sets, CORE_BASE + pa);
+		for (u64 cpu = 0; cpu < MAX_CPUS; cpu++)
+			for (u64 i = 0; i < ARRAY_SIZE(used); i++)
+				no_device_in(sets, CPU_AREAS + cpu * CPU_AREA_SIZE + used[i]);
+	}
+}
+
 int main(void) {
 	static const struct {
 		const char *name;
@@ -341,6 +368,7 @@ int main(void) {
 		{"reset in place", test_reset},
 		{"destruction takes every capability", test_destroy},
 		{"an abandoned domain", test_abandoned},
+		{"sets of a TLB", test_tlb_sets},
 	};
 	unsigned i;
 

@@ -1,103 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Dispatch by plan: order, pre-emption, budgets and rounds, yielding, idling,
- * commits and their errors, notifications, accounting.
+ * Dispatch by plan: order, pre-emption, budgets and rounds, commits and their errors,
+ * notifications, accounting. plan_waking.c: giving way, waking and idling.
  */
-#include "guests.h"
+#include "plan_rig.h"
 
+#include <pthread.h>
 #include <string.h>
-
-#include "cpu/time.h"
-
-#define MS 1000000UL
-#define ENTRY(domid, number, ns) \
-	{ .domain = SLOT(domid), .vcpu = (number), .budget = (ns), .frames = 1 }
-
-static struct domain *root, *a, *b, *c;
-
-static struct vcpu *first(struct domain *d) { return d->vcpus[0]; }
-
-/* What the exit path does. */
-static struct vcpu *go(void) {
-	int patience = 10;
-
-	while (host_cpu->current->work & (WORK_SWITCH | WORK_PAUSE)) {
-		CHECK(patience--);
-		plan_dispatch(host_cpu);
-	}
-	return host_cpu->current;
-}
-
-/* Time passes; timers fire when they are due. */
-static struct vcpu *pass(u64 ns) {
-	u64 end = host_now + ns;
-
-	while (host_timer <= end) {
-		host_now = MAX(host_now, host_timer);
-		timer_interrupt();
-		go();
-	}
-	host_now = end;
-	return host_cpu->current;
-}
-
-/* As root's, whoever runs: the plan is not to notice who asked. */
-static long call(u64 op, u64 a1, u64 a2, u64 a3) {
-	struct vcpu *current = host_cpu->current;
-	long r;
-
-	host_cpu->current = first(root);
-	r = machine_invoke(root, op, 7, a1, a2, a3, 0);
-	host_cpu->current = current;
-	return r;
-}
-
-static long commit_call(const struct plan_entry *entries, u64 count, u64 port, u64 flags) {
-	struct plan_commit c = {.entries = (u64)entries,
-				.count = (u32)count,
-				.port = (u32)port,
-				.flags = (u32)flags};
-
-	return call(PLAN_COMMIT, (u64)&c, 0, 0);
-}
-
-/* Frames of these lengths, the first of which begins now. */
-static long commit_frames(const struct plan_entry *entries, u32 count, const u64 *frames, u32 n) {
-	struct plan_commit c = {.entries = (u64)entries,
-				.count = count,
-				.frames = (u64)frames,
-				.frame_count = n,
-				.epoch = host_now};
-
-	return call(PLAN_COMMIT, (u64)&c, 0, 0);
-}
-
-static struct plan_report read_plan(struct plan_account *accounts, u32 count, long expected) {
-	struct plan_report report;
-
-	CHECK(call(PLAN_READ, (u64)&report, (u64)accounts, count) == expected);
-	return report;
-}
-
-static void start(void) {
-	root = guests_start(3);
-	a = guest(1);
-	b = guest(2);
-	c = guest(3);
-	CHECK(cap_boot(root, 7, CAP_CPU, 0, 1, 0));
-	/* Invocations while building left root as the current vCPU. */
-	host_cpu->current = first(root);
-	first(root)->work |= WORK_SWITCH;
-	CHECK(go() == first(root));
-}
-
-static void commit3(u64 budget_a, u64 budget_b, u64 budget_c) {
-	struct plan_entry e[3] = {ENTRY(1, 0, budget_a), ENTRY(2, 0, budget_b),
-				  ENTRY(3, 0, budget_c)};
-
-	CHECK(commit_call(e, 3, 0, 0) == 0);
-	go();
-}
 
 static void test_order(void) {
 	start();
@@ -166,64 +75,6 @@ static void test_budgets(void) {
 	CHECK(pass(100 * MS) == first(a));
 }
 
-static void test_yield(void) {
-	unsigned before;
-
-	start();
-	commit3(MS, MS, MS);
-	plan_yield(host_cpu);
-	CHECK(go() == first(b));
-	plan_yield(host_cpu);
-	CHECK(go() == first(c));
-	plan_yield(host_cpu);
-	CHECK(go() == first(a));
-	/* The others' budgets are spent: they get the next round's. */
-	pass(MS);
-	pass(MS);
-	CHECK(host_cpu->current == first(c));
-	plan_yield(host_cpu);
-	CHECK(go() == first(a));
-	/* Nobody else: not even a look at the plan. */
-	vcpu_block(first(b), BLOCK_EVENT);
-	vcpu_block(first(c), BLOCK_EVENT);
-	go();
-	before = host_switches;
-	plan_yield(host_cpu);
-	CHECK(!(first(a)->work & WORK_SWITCH) && go() == first(a) && host_switches == before);
-}
-
-static void wake_b(void) {
-	host_now += 7 * MS;
-	vcpu_wake(first(b), BLOCK_EVENT);
-}
-
-/* The CPU's timer goes off while it idles. */
-static void timer_due(void) {
-	host_now = MAX(host_now, host_timer);
-	timer_interrupt();
-}
-
-static void test_idle(void) {
-	struct plan_report report;
-
-	start();
-	commit3(MS, MS, MS);
-	vcpu_block(first(a), BLOCK_EVENT);
-	vcpu_block(first(b), BLOCK_EVENT);
-	vcpu_block(first(c), BLOCK_EVENT);
-	host_wait = wake_b;
-	CHECK(go() == first(b));
-	report = read_plan(NULL, 0, 3);
-	CHECK(report.idle == 7 * MS && report.now == host_now);
-	CHECK(report.commits == 2); /* root's own was the first */
-	/* It woke up where it had stopped: no switch. */
-	vcpu_block(first(b), BLOCK_EVENT);
-	host_switches = 0;
-	CHECK(go() == first(b) && host_switches == 0);
-	CHECK(call(PLAN_READ, 8, 0, 0) == -EFAULT &&
-	      call(PLAN_READ, (u64)&report, 8, 1) == -EFAULT);
-}
-
 static void test_commit_errors(void) {
 	struct plan_entry e[2] = {ENTRY(1, 0, MS), ENTRY(2, 0, MS)};
 
@@ -245,8 +96,72 @@ static void test_commit_errors(void) {
 	CHECK(commit_call(e, 2, 0, 0) == -EINVAL);
 	e[1] = e[0];
 	CHECK(commit_call(e, 2, 0, 0) == -EINVAL); /* twice the same */
-	/* The running plan is as it was. */
+	/* The running plan is as it was, and the reasons are counted. */
+	CHECK(read_plan(NULL, 0, 3).refused == 13);
 	CHECK(go() == first(a) && pass(MS) == first(b) && pass(MS) == first(c));
+}
+
+/* The CPU's timer goes off while it idles. */
+static void timer_due(void) {
+	host_now = MAX(host_now, host_timer);
+	timer_interrupt();
+}
+
+static u64 ran(struct domain *d) { return runstate_now(first(d)).time[RUNSTATE_running]; }
+
+/* A commit refills nothing: one every 10 us keeps nobody from its turn. */
+static void test_commit_storm(void) {
+	u64 ends[2] = {5 * MS, 5 * MS};
+
+	start();
+	commit3(2 * MS, 3 * MS, 5 * MS);
+	for (unsigned i = 0; i < 1000; i++) {
+		u64 into = i * MS / 100;
+		struct domain *who = into < 2 * MS ? a : into < 5 * MS ? b : c;
+
+		CHECK(host_cpu->current == first(who));
+		pass(MS / 100);
+		commit3(2 * MS, 3 * MS, 5 * MS);
+	}
+	CHECK(host_cpu->current == first(a));
+	/* Less than it has had: nothing until the next round. */
+	pass(MS);
+	commit3(MS / 2, 3 * MS, 5 * MS);
+	CHECK(host_cpu->current == first(b) && pass(8 * MS) == first(a));
+	/* More: the rest. */
+	pass(MS / 2);
+	CHECK(host_cpu->current == first(b));
+	commit3(MS, 3 * MS, 5 * MS);
+	CHECK(host_cpu->current == first(a) && pass(MS / 2) == first(b));
+	/* Frames and budgets once in them begin anew with each plan. */
+	for (unsigned i = 0; i < 10; i++) {
+		struct plan_entry e[2] = {ENTRY(1, 0, MS), ENTRY(2, 0, MS)};
+
+		e[0].flags = PLAN_ONCE;
+		CHECK(commit_frames(e, 2, ends, 2) == 0);
+		CHECK(go() == first(a) && pass(MS) == first(b));
+	}
+}
+
+/* Nor do two plans by turns, of which one leaves the first vCPU out. */
+static void test_alternating(void) {
+	const struct plan_entry without = ENTRY(2, 0, 3 * MS);
+
+	start();
+	commit3(2 * MS, 3 * MS, 5 * MS);
+	for (unsigned i = 0; i < 500; i++) {
+		CHECK(host_cpu->current == first(i < 200 ? a : b));
+		pass(MS / 100);
+		if (i == 499) break; /* b alone would have a new round */
+		CHECK(commit_call(&without, 1, 0, 0) == 0);
+		commit3(2 * MS, 3 * MS, 5 * MS);
+	}
+	CHECK(ran(a) == 2 * MS && ran(b) == 3 * MS && host_cpu->current == first(c));
+	/* In the next round it has its budget again, whoever names it first. */
+	pass(5 * MS);
+	CHECK(commit_call(&without, 1, 0, 0) == 0);
+	commit3(2 * MS, 3 * MS, 5 * MS);
+	CHECK(host_cpu->current == first(a) && pass(2 * MS) == first(b));
 }
 
 /* All vCPUs of all domains, in order. */
@@ -365,13 +280,6 @@ static void test_account(void) {
 	runstate_publish(first(a));
 }
 
-static u64 ran(struct domain *d) {
-	struct vcpu_runstate_info info;
-
-	runstate_read(first(d), &info);
-	return info.time[RUNSTATE_running];
-}
-
 /* Windows: each has its vCPU, an idle one's time is nobody's, the clock alone decides. */
 static void test_frames(void) {
 	static const u64 frames[] = {10 * MS, 5 * MS};
@@ -463,12 +371,10 @@ static void test_guard(void) {
 	struct plan_entry e[2] = {ENTRY(1, 0, MS), ENTRY(2, 0, MS)};
 
 	start();
-	CHECK(call(PLAN_GUARD, 199, 0, MS) == -EBADF &&
-	      call(PLAN_GUARD, SLOT(3), 7, MS) == -EINVAL);
-	CHECK(call(PLAN_GUARD, SLOT(3), 0, 0) == -EINVAL);
-	CHECK(call(PLAN_GUARD, SLOT(3), 0, MS) == 0);
+	CHECK(call(PLAN_GUARD, 199, 0, 0) == -EBADF && call(PLAN_GUARD, SLOT(3), 7, 0) == -EINVAL);
+	CHECK(call(PLAN_GUARD, SLOT(3), 0, 0) == 0);
 	CHECK(commit_call(e, 2, 0, 0) == 0 && go() == first(c));
-	CHECK(pass(MS) == first(a));
+	CHECK(pass(10 * MS - 1) == first(c) && pass(1) == first(a));
 	(void)read_plan(&account, 1, 2);
 	CHECK(account.state == RUNSTATE_running); /* a's: the guard's is not in the list */
 	e[1] = (struct plan_entry)ENTRY(3, 0, MS);
@@ -479,13 +385,41 @@ static void test_guard(void) {
 	CHECK(commit_call(e, 2, 0, 0) == 0 && go() == first(a) && pass(MS) == first(b));
 }
 
+static u64 changed; /* how often it was */
+
+static void *change(void *v) {
+	for (u64 i = 1; i <= 2000000; i++) {
+		runstate_change(v, i & 3, i);
+		atomic_store(&changed, i);
+	}
+	return NULL;
+}
+
+/* While another CPU changes an account, a reader finds it as it was between two changes. */
+static void test_torn(void) {
+	pthread_t writer;
+	u64 mixtures = 0;
+
+	start();
+	memset(&first(b)->runstate, 0, sizeof(first(b)->runstate));
+	CHECK(!pthread_create(&writer, NULL, change, first(b)));
+	while (atomic_load(&changed) < 2000000) {
+		struct plan_account account = account_read(first(b));
+
+		mixtures += account.time[0] + account.time[1] + account.time[2] + account.time[3] !=
+				    account.since ||
+			    account.state != (account.since & 3);
+	}
+	CHECK(!pthread_join(writer, NULL) && !mixtures);
+}
+
 int main(void) {
 	static const struct guest_test tests[] = {
-		TEST(test_order),  TEST(test_budgets),       TEST(test_yield),
-		TEST(test_idle),   TEST(test_commit_errors), TEST(test_large),
-		TEST(test_notify), TEST(test_forget),        TEST(test_account),
-		TEST(test_frames), TEST(test_once),          TEST(test_frame_errors),
-		TEST(test_guard),  TEST(test_dying),
+		TEST(test_order),        TEST(test_budgets),     TEST(test_commit_errors),
+		TEST(test_large),        TEST(test_notify),      TEST(test_forget),
+		TEST(test_account),      TEST(test_frames),      TEST(test_once),
+		TEST(test_frame_errors), TEST(test_guard),       TEST(test_dying),
+		TEST(test_commit_storm), TEST(test_alternating), TEST(test_torn),
 	};
 
 	return guests_run(tests, sizeof(tests) / sizeof(tests[0]));

@@ -76,6 +76,31 @@ static void test_buffer(void) {
 	CHECK(OP(TRACE_SET, TRACE, 0) == 0 && !fake.hypercalls_traced);
 }
 
+/* Two domains' doings are not recorded: those who carry the records away. */
+static void test_unseen(void) {
+	const struct trace_header *header = mfn_to_virt(root->caps[BUFFER].first);
+	struct domain *d = this_cpu()->current->domain;
+	u16 was = d->id;
+	u64 first;
+
+	for (u16 other = 1; other < 4; other++) {
+		u64 seen = other == 3;
+
+		CHECK(OP(TRACE_SET, TRACE, 1U << TRACE_IRQ, 1 | 2U << 16) == 0);
+		first = header->written;
+		d->id = other;
+		trace(TRACE_IRQ, 1, 2);
+		d->id = was;
+		CHECK(header->written - first == seen);
+	}
+	/* Nobody is named: not even root, the domid of which is 0. */
+	CHECK(!root->id && OP(TRACE_SET, TRACE, 1U << TRACE_IRQ) == 0);
+	first = header->written;
+	trace(TRACE_IRQ, 1, 2);
+	CHECK(header->written == first + 1);
+	CHECK(OP(TRACE_SET, TRACE, 0) == 0);
+}
+
 /* The oldest go; nothing is written behind the end. */
 static void test_wrap(void) {
 	static struct trace_record behind;
@@ -173,11 +198,9 @@ int main(void) {
 		const char *name;
 		void (*run)(void);
 	} tests[] = {
-		{"a buffer is handed in once", test_buffer},
-		{"the oldest records go", test_wrap},
-		{"rights", test_rights},
-		{"a table in pieces", test_table},
-		{"objects and parents", test_objects},
+		{"a buffer is handed in once", test_buffer}, {"the oldest records go", test_wrap},
+		{"those who carry them away", test_unseen},  {"rights", test_rights},
+		{"a table in pieces", test_table},           {"objects and parents", test_objects},
 	};
 
 	for (unsigned i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {

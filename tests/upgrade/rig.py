@@ -3,7 +3,6 @@
 run other programs. Shared by the tests and by the benchmark of upgrades."""
 
 import re
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,19 +26,10 @@ class Rig:
         self.console.send(f"{words}\r")
 
     def log(self) -> str:
-        assert self.console.log is not None
-        return self.console.log.read_text(errors="replace").replace("\r", "")
+        return self.console.logged()
 
     def wait_for_log(self, pattern: str, behind: int = 0, timeout: float = 120) -> "re.Match[str]":
-        deadline = time.monotonic() + timeout
-        while True:
-            said = self.log()
-            match = re.compile(pattern, re.MULTILINE).search(said, behind)
-            if match:
-                return match
-            if time.monotonic() > deadline:
-                raise AssertionError(f"waited in vain for {pattern!r} in\n{said[-4000:]}")
-            time.sleep(0.05)
+        return self.console.expect_log(pattern, timeout, behind)
 
     def upgrade(self, domain: str, program: str) -> "re.Match[str]":
         """What the log says when it is over, and passed; the times in microseconds."""

@@ -7,7 +7,7 @@ const KEPT = 120; // states, one a second
 const SVG = "http://www.w3.org/2000/svg";
 const token = location.hash.slice(1);
 const history_ = new Map(); // of a domain: [{cpu, net, blk}]
-let wiring = { connections: [], devices: [], control: false };
+let wiring = { connections: [], devices: [], vifs: {}, control: false };
 let before = null, chosen = null, stream = null, decoder = null;
 
 const $ = (id) => document.getElementById(id);
@@ -45,22 +45,33 @@ function places(domains) {
   return { found, width, height: 290 };
 }
 
-function flowing(domain) {
-  const last = (history_.get(domain) || []).at(-1);
-  return Boolean(last && (last.net > 0 || last.blk > 0));
+// Bytes per second through a ring: a guest's own, or what its driver moves.
+function traffic(joined) {
+  const kind = { vif: "net", net: "net", block: "blk", disk: "blk" }[joined.protocol];
+  const of = (name) => (history_.get(name) || []).at(-1)?.[kind] || 0;
+  if (!kind) return 0;
+  if (joined.protocol !== "disk") return of(joined.client);
+  // What the disk server's guests ask for, if it has one driver to ask.
+  const served = wiring.connections.filter((c) => c.server === joined.server);
+  if (served.filter((c) => c.protocol === "disk").length > 1) return 0;
+  return served.filter((c) => c.protocol === "block").reduce((n, c) => n + of(c.client), 0);
 }
 
 function edges(svg, place) {
   for (const joined of wiring.connections) {
     const a = place.found.get(joined.server), b = place.found.get(joined.client);
     if (!a || !b) continue;
-    const data = ["block", "disk", "vif", "net"].includes(joined.protocol);
+    const flow = traffic(joined);
     const bend = a.y === b.y ? a.y + 55 : (a.y + b.y) / 2;
     const line = element("path", { class: "joined",
       d: `M${a.x},${a.y} C${a.x},${bend} ${b.x},${bend} ${b.x},${b.y}` });
-    if (data && (flowing(joined.client) || flowing(joined.server))) line.classList.add("flows");
-    line.append(element("title", {}, `${joined.client} -> ${joined.server}: ${joined.protocol}`));
+    const words = `${joined.client} -> ${joined.server}: ${joined.protocol}`;
+    line.append(element("title", {}, flow ? `${words}, ${size(flow)}/s` : words));
     svg.append(line);
+    if (!flow) continue;
+    line.classList.add("flows");
+    svg.append(element("text", { class: "flow", x: (a.x + b.x) / 2, y: bend - 3,
+      "data-flow": `${joined.client} ${joined.protocol}` }, `${size(flow)}/s`));
   }
 }
 
@@ -92,7 +103,8 @@ function draw(state) {
 function rates(state) {
   const seconds = before ? (state.system.now_ns - before.system.now_ns) / 1e9 : 0;
   const old = new Map((before?.domains || []).map((d) => [d.name, d]));
-  const sum = (list, name, keys) => (list || []).filter((e) => (e.guest || e.name) === name ||
+  const sum = (list, name, keys) => (list || []).filter((e) =>
+    (e.guest || wiring.vifs[e.name] || e.name) === name ||
     e.name.startsWith(name + ".")).reduce((n, e) => n + keys.reduce((m, k) => m + e[k], 0), 0);
   const flow = (key, name, keys) => seconds > 0 && before
     ? Math.max(0, sum(state[key], name, keys) - sum(before[key], name, keys)) / seconds : 0;
@@ -251,7 +263,8 @@ async function look() {
     $("trouble").textContent = "";
     $("name").textContent = state.system.name;
     document.title = `${state.system.name} - Tessera`;
-    $("facts").textContent = `${state.system.cpus} CPUs, ${size(state.system.free)} of ` +
+    const cpus = state.system.cpus;
+    $("facts").textContent = `${cpus} CPU${cpus === 1 ? "" : "s"}, ${size(state.system.free)} of ` +
       `${size(state.system.memory)} free` + (state.system.iommu ? "" : ", no IOMMU");
     rates(state);
     draw(state);

@@ -32,6 +32,7 @@ LIBRARIES = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "usr/lib/x86_64
              "usr/lib/xen-4.17/lib/x86_64-linux-gnu")
 LOADER = "lib64/ld-linux-x86-64.so.2"
 SCRIPTS = TOP / "tests" / "bench" / "blk"
+TOOLSTACK = SCRIPTS / "toolstack.sh"
 
 # Modules by what they drive; what they depend on is found out.
 DRIVERS = {
@@ -71,29 +72,11 @@ def _archive() -> Path:
     return output
 
 
-class Tree:
-    """The packages' files, unpacked."""
+class Files:
+    """What is installed somewhere: here, if nothing else is said."""
 
-    def __init__(self, folder: Path):
-        self.root = folder
-        with tarfile.open(_archive()) as tar:
-            wanted = re.compile(
-                r"\./(usr/bin/|usr/lib/x86_64|usr/lib/xen-4|lib/|lib64|boot/|usr/sbin|sbin/)"
-            )
-            members = [m for m in tar if wanted.match(m.name) and not m.isdev()]
-            tar.extractall(folder, members)
-        self.release = next((folder / "lib/modules").iterdir()).name
-        self.modules = {
-            path.stem: path for path in (folder / "lib/modules" / self.release).rglob("*.ko")
-        }
-
-    @property
-    def kernel(self) -> Path:
-        return self.root / "boot" / f"vmlinuz-{self.release}"
-
-    @property
-    def hypervisor(self) -> bytes:
-        return gzip.decompress((self.root / "boot" / "xen-4.17-amd64.gz").read_bytes())
+    root = Path("/")
+    modules: dict[str, Path] = {}
 
     def library(self, name: str) -> str:
         for folder in LIBRARIES:
@@ -136,6 +119,31 @@ class Tree:
         return order
 
 
+class Tree(Files):
+    """The packages' files, unpacked."""
+
+    def __init__(self, folder: Path):
+        self.root = folder
+        with tarfile.open(_archive()) as tar:
+            wanted = re.compile(
+                r"\./(usr/bin/|usr/lib/x86_64|usr/lib/xen-4|lib/|lib64|boot/|usr/sbin|sbin/)"
+            )
+            members = [m for m in tar if wanted.match(m.name) and not m.isdev()]
+            tar.extractall(folder, members)
+        self.release = next((folder / "lib/modules").iterdir()).name
+        self.modules = {
+            path.stem: path for path in (folder / "lib/modules" / self.release).rglob("*.ko")
+        }
+
+    @property
+    def kernel(self) -> Path:
+        return self.root / "boot" / f"vmlinuz-{self.release}"
+
+    @property
+    def hypervisor(self) -> bytes:
+        return gzip.decompress((self.root / "boot" / "xen-4.17-amd64.gz").read_bytes())
+
+
 def _folders(names: Iterable[str]) -> Iterator[str]:
     seen: set[str] = set()
     for name in names:
@@ -146,7 +154,7 @@ def _folders(names: Iterable[str]) -> Iterator[str]:
                 yield parent
 
 
-def added(tree: Tree, programs: Iterable[str], drivers: Mapping[str, Iterable[str]],
+def added(tree: Files, programs: Iterable[str], drivers: Mapping[str, Iterable[str]],
           files: dict[str, bytes]) -> bytes:
     """An archive: programs, modules by what they drive, and files (in bin: executable)."""
     files = dict(files)
@@ -166,7 +174,7 @@ def added(tree: Tree, programs: Iterable[str], drivers: Mapping[str, Iterable[st
     return archive.finish()
 
 
-def make(tree: Tree, programs: Iterable[str], drivers: Mapping[str, Iterable[str]],
+def make(tree: Files, programs: Iterable[str], drivers: Mapping[str, Iterable[str]],
          files: dict[str, bytes]) -> bytes:
     """An initramfs: BusyBox, and the same."""
     return build.busybox_initrd().read_bytes() + added(tree, programs, drivers, files)
@@ -191,13 +199,19 @@ def guest(tree: Tree) -> bytes:
     return make(tree, ["usr/bin/fio"], _without("dom0"), scripts)
 
 
-def dom0(tree: Tree, inner: bytes) -> bytes:
-    """For Xen's dom0; `inner` is the initramfs of its guest."""
-    files = {
-        "bin/dom0": (SCRIPTS / "dom0.sh").read_bytes(),
-        "bin/attach": (SCRIPTS / "attach.sh").read_bytes(),
+def dom0_files(tree: Tree, scripts: Path, inner: bytes) -> dict[str, bytes]:
+    """What an archive for Xen's dom0 has besides programs: the benchmark's own scripts for
+    it, what they share, and the guests' kernel and initramfs (`inner`)."""
+    return {
+        "bin/dom0": (scripts / "dom0.sh").read_bytes(),
+        "bin/attach": (scripts / "attach.sh").read_bytes(),
+        "bin/toolstack": TOOLSTACK.read_bytes(),
         "etc/xen/xl.conf": b'autoballoon="off"\n',
         "boot/vmlinuz": tree.kernel.read_bytes(),
         "boot/initrd": inner,
     }
-    return make(tree, XEN_PROGRAMS, _without("guest"), files)
+
+
+def dom0(tree: Tree, inner: bytes) -> bytes:
+    """For Xen's dom0; `inner` is the initramfs of its guest."""
+    return make(tree, XEN_PROGRAMS, _without("guest"), dom0_files(tree, SCRIPTS, inner))

@@ -5,21 +5,9 @@
 # a virtual interface by netback in that bridge.
 drivers=$1 offloads=$2
 shift 2
-export PATH=/bin:/sbin:/usr/bin:/usr/sbin:/usr/lib/xen-4.17/bin
-export LD_LIBRARY_PATH=/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu
-cat /drivers/dom0 "/drivers/$drivers" | while read -r module; do insmod "$module"; done
-mkdir -p /run/xen /run/lock /var/lib/xen /var/lib/xenstored /var/log/xen /var/lock
-ln -s /run /var/run
-mount -t xenfs xenfs /proc/xen
-xenstored --pid-file /run/xenstored.pid
-tries=0
-until xenstore-read / >/dev/null 2>&1; do
-    tries=$((tries + 1))
-    [ $tries -lt 100 ] || { echo "dom0: no store"; exit 1; }
-    sleep 0.1
-done
-xen-init-dom0
-xenconsoled
+# shellcheck source=/dev/null # ../blk/toolstack.sh, as it is called there
+. /bin/toolstack
+start_toolstack "$drivers"
 until [ -d /sys/class/net/eth0 ]; do sleep 0.1; done
 brctl addbr lan
 [ "$offloads" = on ] || ethtool -K eth0 rx off tx off sg off tso off gso off gro off >/dev/null 2>&1
@@ -28,18 +16,8 @@ ip link set eth0 up
 ip link set lan up
 
 guest() { # NAME LAST-DIGIT COMMAND
-    cat >"/run/$1.cfg" <<END
-name = "$1"
-kernel = "/boot/vmlinuz"
-ramdisk = "/boot/initrd"
-memory = 256
-vcpus = 1
-cmdline = 'console=hvc0 quiet norandmaps tessera.run="$3"'
-vif = ["mac=02:00:00:00:09:0$2,bridge=lan,script=/bin/attach"]
-on_poweroff = "destroy"
-on_reboot = "destroy"
-on_crash = "destroy"
-END
+    vif="vif = [\"mac=02:00:00:00:09:0$2,bridge=lan,script=/bin/attach\"]"
+    guest_config "$1" 256 "$vif" "$3" >"/run/$1.cfg"
 }
 guest peer 3 "/bin/bench guest $offloads 3"
 guest bench 2 "$*"

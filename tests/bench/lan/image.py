@@ -36,15 +36,9 @@ def guest(tree: ramdisk.Tree) -> bytes:
 
 def dom0(tree: ramdisk.Tree, inner: bytes) -> bytes:
     """For Xen's dom0; `inner` is the initramfs of its guests."""
-    files = {
-        "bin/dom0": _script("dom0.sh"),
-        "bin/attach": _script("attach.sh"),
-        "etc/xen/xl.conf": b'autoballoon="off"\n',
-        "boot/vmlinuz": tree.kernel.read_bytes(),
-        "boot/initrd": inner,
-    }
     drivers = {name: list for name, list in DRIVERS.items() if name != "guest"}
-    return ramdisk.make(tree, [*ramdisk.XEN_PROGRAMS, "sbin/ethtool"], drivers, files)
+    return ramdisk.make(tree, [*ramdisk.XEN_PROGRAMS, "sbin/ethtool"], drivers,
+                        ramdisk.dom0_files(tree, SCRIPTS, inner))
 
 
 def iperf() -> bytes:

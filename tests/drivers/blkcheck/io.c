@@ -1,25 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Waiting is a loop of its own here, not the event loop: a test reads best from
- * top to bottom, and nothing else happens in this domain.
- */
 #include "io.h"
 
-#include "libs/cap/cap.h"
-#include "libs/event/event.h"
 #include "libs/log/log.h"
-#include "libs/rt/hypercall.h"
 #include "libs/rt/package.h"
 #include "libs/rt/time.h"
 #include "proto/system.h"
-#include "proto/xen/event.h"
-#include "proto/xen/sched.h"
-#include "proto/xen/xen.h"
+#include "tests/drivers/peer.h"
 
 PACKAGE_SERVER(SYSTEM_CONN_DISK, BLK_OLDEST, BLK_VERSION);
 
 #define ANSWER_LIMIT MILLISECONDS(60000)
-#define LOOK_AGAIN   MILLISECONDS(100)
 
 struct blk_server io;
 uint32_t io_lost;
@@ -28,8 +18,6 @@ uint64_t io_down_time, io_first_answer;
 static uint8_t pages[IO_PAGES][PAGE_SIZE] __attribute__((aligned(4096)));
 static struct dma_map maps[IO_PAGES];
 static bool machine; /* what the driver's segments say; known between sessions too */
-static uint32_t window_slot, window_first;
-static uint32_t mapped_for; /* incarnation + 1 of the driver that reaches our pages */
 
 enum job_state { FREE, WAITS, SUBMITTED, DONE };
 static struct job {
@@ -66,28 +54,10 @@ static void submit_waiting(void) {
 		if (jobs[i].state == WAITS && !submit(i)) break;
 }
 
-/*
- * The driver reaches our pages from now on. When it was started again its DMA
- * window has been emptied: then once more.
- */
-static void map_pages(void) {
-	if (mapped_for == io.driver) return;
-	mapped_for = io.driver;
-	for (uint32_t i = 0; i < IO_PAGES; i++) {
-		maps[i] = (struct dma_map){
-			.slot = window_first + i,
-			.domid = DOMID_SELF,
-			.what = (uintptr_t)pages[i],
-		};
-		if (cap_dma_map(window_slot, &maps[i], 1) != 1)
-			rt_panic("page %u cannot be mapped for DMA (%d)", i, maps[i].status);
-	}
-}
-
 static void on_up(void *context) {
 	(void)context;
 	machine = io.flags & BLK_PAGE_MACHINE;
-	map_pages();
+	peer_map(io.driver, pages, maps, IO_PAGES);
 	submit_waiting();
 }
 
@@ -127,30 +97,8 @@ static const struct blk_server_ops ops = {
 
 /* Sleeps until the driver sends something or the time has come, and handles it. */
 static void pump(uint64_t deadline) {
-	struct shared_info *shared = (struct shared_info *)(uintptr_t)rt_start_page->shared_info;
-	struct sched_poll poll = {
-		.ports = (uintptr_t)&io.port,
-		.nr_ports = 1,
-		.timeout = MIN(deadline, time_now() + LOOK_AGAIN),
-	};
-
-	hypercall2(__HYPERVISOR_sched_op, SCHEDOP_poll, (uintptr_t)&poll);
-	__atomic_store_n(&shared->vcpu_info[0].evtchn_upcall_pending, 0, __ATOMIC_SEQ_CST);
-	__atomic_and_fetch(&shared->evtchn_pending[io.port / 64], ~(1ULL << io.port % 64),
-			   __ATOMIC_SEQ_CST);
+	peer_sleep(io.port, deadline);
 	blk_server_work(&io);
-}
-
-static void find_window(uint32_t slot) {
-	uint32_t count = 0;
-
-	window_slot = slot;
-	for (uint32_t i = 0; i < rt_start_page->cap_count; i++)
-		if (rt_start_page->caps[i].slot == slot) {
-			window_first = rt_start_page->caps[i].first_low;
-			count = rt_start_page->caps[i].count;
-		}
-	if (count < IO_PAGES) rt_panic("the DMA window has %u slots, not %u", count, IO_PAGES);
 }
 
 void io_start(void) {
@@ -161,7 +109,7 @@ void io_start(void) {
 		rt_panic("it is not the server of a disk connection");
 	error = blk_server_attach(&io, connection, &ops, NULL);
 	if (error) rt_panic("the disk connection cannot be mapped (%d)", error);
-	find_window(connection->dma_slot);
+	peer_find_window(connection->dma_slot, IO_PAGES);
 	blk_server_work(&io);
 }
 

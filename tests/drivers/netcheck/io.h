@@ -10,6 +10,7 @@
 #include "libs/net/server.h"
 
 #define IO_FRAME  1514U /* without a VLAN tag and the check sequence */
+#define IO_MOST   9018U /* bytes of a packet that are kept */
 #define IO_FRAMES 96U   /* places for packets, a page each */
 
 extern struct net_server io; /* of the card under test */
@@ -17,7 +18,7 @@ extern uint64_t io_up_time;  /* when the driver last came, ns */
 
 /* A packet that came in. */
 struct io_packet {
-	uint8_t bytes[NET_BUFFER];
+	uint8_t bytes[IO_MOST];
 	uint32_t length;
 	uint32_t flags; /* NET_RX_* */
 };
@@ -46,5 +47,8 @@ uint32_t io_status(uint32_t n);
 
 /* Called for each packet that comes in. */
 void io_handler(void (*received)(const struct io_packet *packet));
+
+/* long.c. NULL, or what is wrong. */
+const char *long_frames(void);
 
 #endif

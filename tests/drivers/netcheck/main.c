@@ -431,7 +431,7 @@ static uint32_t refused(struct net_tx packet, const struct net_segment *segments
 }
 
 static const char *nonsense(void) {
-	struct net_segment s = io_segment(0, 0, 100), two[2] = {s, s};
+	struct net_segment s = io_segment(0, 0, 100), two[2] = {s, s}, long_ones[NET_MAX_SEGMENTS];
 	struct net_tx packet = {.segments = 1}, sum = {.segments = 1, .flags = NET_TX_CSUM};
 
 	memset(io_frame(0), 0, PAGE_SIZE); /* of no type that is looked at */
@@ -440,8 +440,9 @@ static const char *nonsense(void) {
 	if (refused(packet, &s) != NET_STATUS_BAD) return "less than a header";
 	s = io_segment(0, PAGE_SIZE - 50, 100);
 	if (refused(packet, &s) != NET_STATUS_BAD) return "across a page";
-	s = io_segment(0, 0, 4096);
-	if (refused(packet, &s) != NET_STATUS_BAD) return "longer than the MTU";
+	for (uint32_t i = 0; i < NET_MAX_SEGMENTS; i++) long_ones[i] = io_segment(0, 0, 4096);
+	packet.segments = (uint8_t)DIV_UP(io.mtu + 23, 4096U);
+	if (refused(packet, long_ones) != NET_STATUS_BAD) return "longer than the MTU";
 	two[1].length = 0;
 	packet.segments = 2;
 	if (refused(packet, two) != NET_STATUS_BAD) return "an empty segment";
@@ -563,6 +564,7 @@ static void run_checks(void) {
 	}
 	report("frames of all lengths", all_lengths());
 	report("segments", segments_of_all_kinds());
+	if (io.mtu > IO_FRAME) report("long frames", long_frames());
 	report("checksums", checksums());
 	if (io.features & NET_TX_TSO4) report("cutting", cutting());
 	report("filters", filters());

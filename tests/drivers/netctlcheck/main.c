@@ -36,7 +36,7 @@ enum { OPEN, STRICT, CLOSED };
 
 static struct {
 	uint32_t port;
-	struct netctl_page *page;
+	struct ctl_page *page;
 	uint8_t *payload, *tap;
 } at;
 
@@ -132,7 +132,7 @@ static void ask_counters(void) { ask(NETCTL_COUNTERS, 0, 0, 0); }
 static void ask_rules(void) { ask(NETCTL_RULE_COUNTERS, left, 0, 0); }
 static void ask_nothing(void) { ask(77, left, 0, 0); }
 static void ask_no_port(void) { ask(NETCTL_RULE_COUNTERS, 99, 0, 0); }
-static void ask_too_much(void) { ask(NETCTL_SET_RULES, left, 0, NETCTL_PAYLOAD + 1); }
+static void ask_too_much(void) { ask(NETCTL_SET_RULES, left, 0, CTL_PAYLOAD + 1); }
 static void ask_without(void) { ask(NETCTL_SET_RULES, left, 0, sizeof(set)); }
 static void ask_open(void) { ask_set(OPEN); }
 static void ask_strict(void) { ask_set(STRICT); }
@@ -158,15 +158,15 @@ static bool is(uint32_t status, const char *what) {
 	return true;
 }
 
-static bool unknown(void) { return is(NETCTL_UNKNOWN, "unknown"); }
-static bool invalid(void) { return is(NETCTL_INVALID, "invalid"); }
-static bool denied(void) { return is(NETCTL_DENIED, "denied"); }
-static bool done(void) { return is(NETCTL_OK, "done"); }
+static bool unknown(void) { return is(CTL_UNKNOWN, "unknown"); }
+static bool invalid(void) { return is(CTL_INVALID, "invalid"); }
+static bool denied(void) { return is(CTL_DENIED, "denied"); }
+static bool done(void) { return is(CTL_OK, "done"); }
 
 static bool found(void) {
 	uint32_t count = at.page->answer_length / sizeof(struct netctl_port), others = 0;
 
-	is(NETCTL_OK, "counters");
+	is(CTL_OK, "counters");
 	check(count == 2 && at.page->answer_length % sizeof(struct netctl_port) == 0, "two ports");
 	for (uint32_t n = 0; n < count; n++) {
 		if (!strcmp(ports()[n].name, "left-0")) left = n;
@@ -178,14 +178,14 @@ static bool found(void) {
 }
 
 static bool wrong_line(void) {
-	check(at.page->status == NETCTL_INVALID && !memcmp(at.page->text, "line 50: ", 9),
+	check(at.page->status == CTL_INVALID && !memcmp(at.page->text, "line 50: ", 9),
 	      "the line of a mistake");
 	return true;
 }
 
 /* The guests' part is done. */
 static bool marked(void) {
-	is(NETCTL_OK, "rule counters");
+	is(CTL_OK, "rule counters");
 	check(rules()[0].line == 10 && rules()[1].line == 20, "lines");
 	if (!rules()[0].packets) return false;
 	phase++;
@@ -224,7 +224,7 @@ static bool drops(void) {
 }
 
 static bool swapped(void) {
-	is(NETCTL_OK, "a swap");
+	is(CTL_OK, "a swap");
 	return ++swaps == SWAPS;
 }
 
@@ -237,7 +237,7 @@ static uint32_t drain(void) {
 		uint32_t word[2];
 
 		for (uint32_t i = 0; i < sizeof(word); i++)
-			((uint8_t *)word)[i] = at.tap[(ring->cons + i) % NETCTL_TAP];
+			((uint8_t *)word)[i] = at.tap[(ring->cons + i) % CTL_TAP];
 		if (word[1] < 12 || word[1] % 4 || word[1] > prod - ring->cons) {
 			check(false, "a block of the tap");
 			break;
@@ -250,7 +250,7 @@ static uint32_t drain(void) {
 
 static bool tap_on(void) {
 	check(at.page->tap_on == 1, "the tap is on");
-	return is(NETCTL_OK, "a tap");
+	return is(CTL_OK, "a tap");
 }
 
 static bool tapped(void) {
@@ -266,7 +266,7 @@ static bool tap_off(void) {
 	check(!at.page->tap_on, "the tap is off");
 	drain();
 	stopped_at = at.page->tap.prod;
-	return is(NETCTL_OK, "no tap");
+	return is(CTL_OK, "no tap");
 }
 
 static bool silent(void) {
@@ -354,7 +354,7 @@ void native_main(void) {
 	at.port = c->port;
 	at.page = pages;
 	at.payload = (uint8_t *)pages + PAGE_SIZE;
-	at.tap = at.payload + NETCTL_PAYLOAD;
+	at.tap = at.payload + CTL_PAYLOAD;
 	if (!(c->flags & NETCTL_F_RULES)) steps = watching;
 	timer.handler = tick;
 	tick(NULL);

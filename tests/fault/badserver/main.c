@@ -38,6 +38,7 @@ static uint8_t buffer[PAGE_SIZE] __attribute__((aligned(4096)));
 static uint64_t address;
 static bool wild;
 static uint32_t mapped_for; /* incarnation + 1 of the driver */
+static uint32_t refused;    /* by all drivers; page->errors is the present one's */
 
 static uint32_t noise(void) {
 	static uint64_t state = 0x2545f4914f6cdd1dULL;
@@ -156,14 +157,23 @@ static void on_event(void *context) {
 	if (server.port) blk_server_work(&server);
 }
 
+static void count_refused(void) {
+	static uint32_t before;
+	uint32_t now = page->errors;
+
+	refused += now < before ? now : now - before;
+	before = now;
+}
+
 static void tick(void *context) {
 	(void)context;
+	count_refused();
 	if (++rounds < ROUNDS) {
 		if (page->driver) lie();
 		event_timer_arm(&timer, time_now() + PERIOD);
 		return;
 	}
-	log_print("now honest; the driver refused %u", page->errors);
+	log_print("now honest; the driver refused %u", refused);
 	blk_server_start(&server, mapping.at, connection->port, &ops, NULL);
 	blk_server_work(&server);
 }

@@ -159,8 +159,7 @@ def run(plan: Plan) -> Result:
         text = describe(plan, disks, ramdisk(folder))
         with system(text, *ICOUNT, attached=disks, iommu=plan.iommu) as console:
             status = console.wait(600 + 20 * plan.kills)
-            assert console.log is not None
-            result = Result(console.text, console.log.read_text(errors="replace"))
+            result = Result(console.text, console.logged())
         if status != 33:
             result.problems.append(f"QEMU ended with status {status}")
         look(result, plan, disks, folder)

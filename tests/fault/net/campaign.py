@@ -6,8 +6,8 @@ a hub, and beside it over a network without an uplink: all of that is virtual ti
 (-icount), so how long a death was felt does not depend on the host. In the second
 a guest talks to a server in this program (host.py) through QEMU's user network; the host
 is part of that, so there nothing is said about time. A native domain (../killer)
-kills, at random virtual times from a seed; talk.c checks each byte, and the guests'
-kernels must have nothing to say.
+kills, at random virtual times from a seed; talk.c checks each byte, iperf3 and a file
+go beside it (traffic.py), and the guests' kernels must have nothing to say.
 
     python3 -m tests.fault.net.campaign --kills 200 --seed 7
 """
@@ -20,6 +20,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Optional
 
 TOP = Path(__file__).resolve().parents[3]
 sys.path[:0] = [path for path in (str(TOP), str(TOP / "images")) if path not in sys.path]
@@ -29,7 +30,7 @@ from launcher import build, minimal  # noqa: E402
 from launcher.nets import DRIVERS, NO_CARD, Net, qemu_arguments  # noqa: E402
 from tests.bench.lan import image  # noqa: E402
 from tests.fault.disk.check import median  # noqa: E402
-from tests.fault.net import host  # noqa: E402
+from tests.fault.net import host, traffic  # noqa: E402
 from tests.support import DEBIAN_KERNELS, system  # noqa: E402
 
 KERNEL = DEBIAN_KERNELS["6.1_cloud"]
@@ -54,49 +55,6 @@ server = "root"
 client = "killer"
 """
 
-# A kernel says that a link is up, up to a second later: that is not to come in the middle.
-ALICE = """\
-ip link set lo up
-ip addr add 10.8.0.1/24 dev eth0; ip link set eth0 up
-ip addr add 10.7.0.1/24 dev eth1; ip link set eth1 up
-until grep -q up /sys/class/net/eth0/operstate; do sleep 0.1; done
-until grep -q up /sys/class/net/eth1/operstate; do sleep 0.1; done
-until ping -c 1 -W 1 10.8.0.2; do :; done >/dev/null
-until ping -c 1 -W 1 10.7.0.2; do :; done >/dev/null
-{iperf}
-talk run 10.8.0.2 5001 {streams} {end} {rate} report >/run/wire &
-talk run 10.7.0.2 5002 {streams} {end} {rate} report >/run/inside
-wait
-sed 's/^/wire /' /run/wire
-sed 's/^/inside /' /run/inside
-"""
-IPERF = """\
-(until iperf3 -c 10.8.0.2 -n 1K; do sleep 0.1; done >/dev/null 2>&1
-iperf3 -c 10.8.0.2 -P 3 -t {seconds} --bidir --connect-timeout 60000 >/run/iperf 2>&1
-echo "iperf3: status $?"; grep -i error /run/iperf) &
-"""
-BOB = """\
-ip link set lo up
-ip addr add 10.8.0.2/24 dev eth0; ip link set eth0 up
-ip addr add 10.7.0.2/24 dev eth1; ip link set eth1 up
-until grep -q up /sys/class/net/eth0/operstate; do sleep 0.1; done
-until grep -q up /sys/class/net/eth1/operstate; do sleep 0.1; done
-until ping -c 1 -W 1 10.8.0.1; do :; done >/dev/null
-until ping -c 1 -W 1 10.7.0.1; do :; done >/dev/null
-(while :; do iperf3 -s; done) >/dev/null 2>&1 &
-talk serve 5001 &
-first=$!
-talk serve 5002
-wait $first
-"""
-ALONE = """\
-ip link set lo up
-ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up
-until grep -q up /sys/class/net/eth0/operstate; do sleep 0.1; done
-talk run 10.0.2.2 {port} {streams} {end} {rate} >/run/wire
-sed 's/^/wire /' /run/wire
-"""
-
 
 @dataclass
 class Plan:
@@ -111,8 +69,8 @@ class Plan:
     iommu: bool = False
     host: bool = False  # the peer is the host
     rate: int = 1_000_000  # bytes per second of each stream, so that the guests are not always
-    # at work: how long a death is felt is not how long a guest waits for its turn; 0: all they can
-    iperf: bool = False
+    # at work: how long a death is felt is not how long a guest waits for its turn; 0: all they
+    # can, and iperf3 as well
 
     @property
     def start_ms(self) -> int:
@@ -127,6 +85,11 @@ class Plan:
     def end(self) -> int:
         """When no more is sent, as the time-stamp counter has it."""
         return (self.start_ms + self.work_ms) * 1_000_000
+
+    @property
+    def blocks(self) -> int:
+        """Of the file that is on its way all the time."""
+        return traffic.blocks_in(self.work_ms)
 
 
 @dataclass
@@ -165,6 +128,10 @@ def ramdisk(folder: Path, scripts: dict[str, str], iperf: bool) -> Path:
     return output
 
 
+def _scripts(plan: Plan, peer: Optional[host.Peer] = None) -> dict[str, str]:
+    return traffic.scripts(plan.end, plan.streams, plan.rate, plan.blocks, plan.model, peer)
+
+
 def _guest(name: str, ramdisk_path: Path) -> str:
     return minimal.guest(name, kernel=f"package:{KERNEL}", initrd=ramdisk_path, memory="160M",
                          slice=SLICE, cmdline=f"console=hvc0 quiet tessera.run=/bin/{name}")
@@ -184,11 +151,7 @@ def _describe(plan: Plan, networks: list[Net], *parts: str) -> str:
 
 def two_guests(plan: Plan, folder: Path, networks: list[Net]) -> str:
     """Alice is on the first wire and Bob on the second; both are on the third network."""
-    words = {
-        "streams": plan.streams, "rate": plan.rate, "end": plan.end,
-        "iperf": IPERF.format(seconds=max(1, plan.work_ms // 1000)) if plan.iperf else "",
-    }
-    path = ramdisk(folder, {"alice": ALICE.format(**words), "bob": BOB}, plan.iperf)
+    path = ramdisk(folder, _scripts(plan), True)
     wires = {"alice": 0, "bob": 1}
     vifs = [
         minimal.vif(name, networks[number], number, index, addresses=[address])
@@ -198,9 +161,8 @@ def two_guests(plan: Plan, folder: Path, networks: list[Net]) -> str:
     return _describe(plan, networks, *(_guest(name, path) for name in wires), *vifs)
 
 
-def one_guest(plan: Plan, folder: Path, networks: list[Net], port: int) -> str:
-    script = ALONE.format(port=port, streams=plan.streams, end=plan.end, rate=plan.rate)
-    path = ramdisk(folder, {"alice": script}, False)
+def one_guest(plan: Plan, folder: Path, networks: list[Net], peer: host.Peer) -> str:
+    path = ramdisk(folder, _scripts(plan, peer), True)
     return _describe(plan, networks, _guest("alice", path),
                      minimal.vif("alice", networks[0], addresses=["10.0.2.15"],
                                  rules=str(STRICT)))
@@ -247,9 +209,11 @@ def look(result: Result, plan: Plan) -> None:
         result.received[path] = sum(map(int, found))
         if len(found) < plan.streams:
             result.problems.append(f"{path}: {len(found)} of {plan.streams} streams came to an end")
-    result.problems += re.findall(r"talk: (?:WRONG|kernel): .*", result.console)
-    if plan.iperf and not plan.host and "iperf3: status 0" not in result.console:
-        result.problems.append("iperf3 did not come to a good end")
+        result.problems += traffic.look(result.console, path)
+        if not plan.host:
+            result.problems += traffic.look_at_file(result.console, path, plan.blocks)
+    for text in (result.console, result.log):
+        result.problems += re.findall(r"talk: (?:WRONG|kernel): .*", text)
     if re.search("PANIC of the core|: blocked", result.log):
         result.problems.append("the log tells of a panic, or of DMA that was blocked")
     kills = [Kill(victim, int(at))
@@ -265,7 +229,7 @@ def run(plan: Plan) -> Result:
         peer = host.Peer() if plan.host else None
         if peer:
             networks = [Net("user", plan.model)]
-            text = one_guest(plan, folder, networks, peer.port)
+            text = one_guest(plan, folder, networks, peer)
         else:
             networks = [Net("hubport,hubid=0", plan.model) for _ in range(2)] + [Net(NO_CARD)]
             text = two_guests(plan, folder, networks)
@@ -273,8 +237,7 @@ def run(plan: Plan) -> Result:
         try:
             with system(text, *extra, iommu=plan.iommu) as console:
                 status = console.wait(600 + 20 * plan.kills)
-                assert console.log is not None
-                result = Result(console.text, console.log.read_text(errors="replace"))
+                result = Result(console.text, console.logged())
         finally:
             if peer:
                 peer.close()
@@ -283,6 +246,8 @@ def run(plan: Plan) -> Result:
         look(result, plan)
         if peer:
             result.problems += peer.problems
+            if peer.digest != traffic.digest(plan.blocks):
+                result.problems.append("host: the file is another one")
             result.received["host"] = peer.received
     return result
 
@@ -310,12 +275,12 @@ def main() -> int:
     parser.add_argument("--iommu", action="store_true")
     parser.add_argument("--host", action="store_true", help="the peer is the host")
     parser.add_argument("--busy", action="store_true",
-                        help="iperf3 as well, and no limit to the streams: times tell nothing then")
+                        help="no limit to the streams: times tell nothing then")
     parser.add_argument("--log", type=Path, help="keep the log and the console here")
     words = parser.parse_args()
     build.system()
     plan = Plan(words.kills, words.seed, words.every, tuple(words.victims.split(",")),
-                words.model, iommu=words.iommu, host=words.host, iperf=words.busy)
+                words.model, iommu=words.iommu, host=words.host)
     if words.busy:
         plan.rate = 0
     result = run(plan)

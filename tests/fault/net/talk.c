@@ -6,6 +6,8 @@
  *   talk serve PORT                                answers, until it is asked for its report
  *   talk run ADDRESS PORT STREAMS END RATE [report]
  *                                                  streams until the time-stamp counter is END
+ *   talk file SIZE                                 that many bytes of stream 0, for others to send
+ *   talk left END                                  seconds until then, at least one
  *
  * RATE is in bytes per second of each stream; 0: as fast as it goes.
  *
@@ -173,8 +175,12 @@ static void read_log(char *text) {
 	text[length < 0 ? 0 : length] = 0;
 }
 
-/* Lines that came since `log_before`; that the kernel's random numbers are ready is none. */
+/*
+ * Lines that came since `log_before`; that the kernel's random numbers are ready is none, nor is
+ * what TALK_KNOWN says.
+ */
 static uint32_t new_lines(void) {
+	const char *known = getenv("TALK_KNOWN");
 	uint32_t lines = 0;
 	char *from;
 
@@ -183,6 +189,7 @@ static uint32_t new_lines(void) {
 								  : log_after + strlen(log_before);
 	for (char *line = strtok(from, "\n"); line; line = strtok(NULL, "\n")) {
 		if (strstr(line, "random: crng init done")) continue;
+		if (known && strstr(line, known)) continue;
 		printf("talk: kernel: %s\n", line);
 		lines++;
 	}
@@ -389,6 +396,26 @@ static int run(const char *address, uint16_t port, uint32_t streams, uint64_t en
 	return notes->wrong || lines;
 }
 
+/* --- for other programs --- */
+
+static int file(uint64_t size) {
+	for (uint64_t place = 0; place < size;) {
+		uint64_t left = size - place;
+		ssize_t n = write(1, bytes_at(0, place), left < CHUNK ? left : CHUNK);
+
+		if (n <= 0) return 1;
+		place += (uint64_t)n;
+	}
+	return 0;
+}
+
+static int left(uint64_t end) {
+	uint64_t now = __builtin_ia32_rdtsc();
+
+	printf("%lu\n", now < end ? (end - now) / 1000000000 + 1 : 1);
+	return 0;
+}
+
 int main(int count, char **words) {
 	notes = mmap(NULL, sizeof(*notes), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		     0);
@@ -397,6 +424,8 @@ int main(int count, char **words) {
 	make_pattern();
 	read_log(log_before);
 	if (count == 3 && !strcmp(words[1], "serve")) return serve((uint16_t)atoi(words[2]));
+	if (count == 3 && !strcmp(words[1], "file")) return file(strtoull(words[2], NULL, 0));
+	if (count == 3 && !strcmp(words[1], "left")) return left(strtoull(words[2], NULL, 0));
 	if (count < 7 || strcmp(words[1], "run")) return 2;
 	return run(words[2], (uint16_t)atoi(words[3]), (uint32_t)atoi(words[4]),
 		   strtoull(words[5], NULL, 0), (uint32_t)atoi(words[6]), count > 7);

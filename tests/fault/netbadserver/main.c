@@ -21,14 +21,14 @@
 #include "proto/system.h"
 #include "proto/xen/xen.h"
 
-PACKAGE_SERVER(SYSTEM_CONN_NET, NET_VERSION, NET_VERSION);
+PACKAGE_SERVER(SYSTEM_CONN_NET, NET_OLDEST, NET_VERSION);
 
 #define ROUNDS  3000U
 #define WILD    4U
 #define PERIOD  MILLISECONDS(1)
 #define AGAIN   MILLISECONDS(300)
 #define PAGES   9U /* the first is for packets to send */
-#define BUFFERS ((PAGES - 1) * 2)
+#define BUFFERS (PAGES - 1)
 
 static const struct native_connection *connection;
 static struct grant_mapping mapping;
@@ -130,7 +130,7 @@ static void put_filter(void) {
 
 static void ask(void) {
 	map_memory(page->driver);
-	page->version = NET_VERSION;
+	page->version = noise() % 8 ? NET_OLDEST + noise() % NET_VERSION : noise();
 	net_store(&page->wanted, page->driver << 16 | (++sessions & 0xffff));
 	tx = posted = 0;
 }
@@ -174,7 +174,7 @@ static void ask_arp(void) {
 }
 
 static void post(uint32_t n) {
-	int tag = net_server_post(&server, address[1 + n / 2] + n % 2 * NET_BUFFER);
+	int tag = net_server_post(&server, address[1 + n]);
 
 	if (tag >= 0) buffer_of[tag] = n;
 }
@@ -187,15 +187,16 @@ static void on_up(void *context) {
 }
 
 static void on_received(void *context, const struct net_rx *entries, uint32_t count) {
-	uint32_t n = buffer_of[entries[0].tag];
-	const uint8_t *frame = memory[1 + n / 2] + n % 2 * NET_BUFFER;
+	uint32_t n = buffer_of[entries[0].tag], buffers[NET_SERVER_ENTRIES];
+	const uint8_t *frame = memory[1 + n] + server.skip;
 
 	(void)context;
 	if (!answered && frame[12] == 8 && frame[13] == 6 && frame[21] == 2 && frame[31] == 2) {
 		answered = true;
 		log_print("done: %u sessions of lies", sessions);
 	}
-	for (uint32_t i = 0; i < count; i++) post(buffer_of[entries[i].tag]);
+	for (uint32_t i = 0; i < count; i++) buffers[i] = buffer_of[entries[i].tag];
+	for (uint32_t i = 0; i < count; i++) post(buffers[i]);
 }
 
 static void on_sent(void *context, uint16_t tag, uint32_t status) {
@@ -205,8 +206,21 @@ static void on_sent(void *context, uint16_t tag, uint32_t status) {
 
 static void on_nothing(void *context) { (void)context; }
 
-static const struct net_server_ops ops = {on_up,      on_nothing, on_sent,   on_received,
-					  on_nothing, on_nothing, on_nothing};
+static void on_header(void *context, uint16_t tag, struct net_header *header) {
+	(void)context;
+	memcpy(header, memory[1 + buffer_of[tag]], sizeof(*header));
+}
+
+static const struct net_server_ops ops = {
+	.up = on_up,
+	.down = on_nothing,
+	.sent = on_sent,
+	.received = on_received,
+	.header = on_header,
+	.batch = on_nothing,
+	.room = on_nothing,
+	.link = on_nothing,
+};
 
 static void on_event(void *context) {
 	(void)context;

@@ -17,7 +17,7 @@
 #include "libs/rt/time.h"
 #include "proto/system.h"
 
-PACKAGE_CLIENT(SYSTEM_CONN_NET, NET_VERSION, NET_VERSION);
+PACKAGE_CLIENT(SYSTEM_CONN_NET, NET_OLDEST, NET_VERSION);
 
 #define PERIOD MILLISECONDS(1)
 
@@ -50,6 +50,8 @@ static void receive(uint16_t tag, uint16_t length, uint16_t flags) {
 		.csum_start = (uint16_t)(noise() >> noise() % 32),
 		.csum_offset = (uint16_t)(noise() >> noise() % 32),
 		.queue = (uint16_t)noise(),
+		.gso_size = (uint16_t)(noise() >> noise() % 32),
+		.gso = (uint8_t)(noise() >> noise() % 32),
 	};
 }
 
@@ -87,6 +89,8 @@ static void describe_card(void) {
 	page->features = noise();
 	page->mtu = noise() % 2 ? noise() >> noise() % 32 : 1500;
 	page->queues = noise();
+	page->speaks =
+		noise() % 4 ? NET_SPEAKS(NET_VERSION, rt_start_page->incarnation + 1U) : noise();
 	page->link_mbit = noise();
 	page->flags = (page->flags & NET_PAGE_MACHINE) | NET_PAGE_LINK | (noise() & ~3U);
 	for (uint32_t i = 0; i < 6; i++) page->mac[i] = (uint8_t)noise();

@@ -206,9 +206,8 @@ def run(plan: Plan) -> Result:
         extra = [*disk_campaign.ICOUNT, *qemu_arguments(networks, False)]
         with system(text, *extra, attached=disks) as console:
             status = console.wait(600 + 20 * plan.seconds)
-            assert console.log is not None
             result = Result(console=console.text,
-                            log=console.log.read_text(errors="replace"))
+                            log=console.logged())
         if status != 33:
             result.problems.append(f"QEMU ended with status {status}")
         look(result, plan, disks, folder)

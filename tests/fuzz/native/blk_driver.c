@@ -54,7 +54,7 @@ static bool quiesce(void *device) {
 	return depth % 2;
 }
 
-static const struct blk_driver_ops ops = {submit, NULL, quiesce};
+static const struct blk_driver_ops ops = {.submit = submit, .quiesce = quiesce};
 
 static void start(void) {
 	struct blk_disk disk = {.sectors = SECTORS,
@@ -74,6 +74,7 @@ static void start(void) {
 	disk.flags = BLK_DISK_READONLY;
 	disk.block = 4096;
 	must(blk_driver_disk(&driver, 1, &disk));
+	if (depth % 4 > 1) blk_driver_gather(&driver, 1);
 	blk_driver_online(&driver, 0);
 	blk_page()->wanted = 1U << 16 | 1;
 	blk_driver_work(&driver);
@@ -103,6 +104,14 @@ static void put(const uint8_t *data) {
 	blk_page()->request.prod = prod + 2 + request.segments;
 }
 
+/* What was gathered has waited for long enough. */
+static void fire(void) {
+	if (!driver.gather_timer.deadline) return;
+	driver.gather_timer.deadline = 0;
+	driver.gather_timer.handler(driver.gather_timer.context);
+	must(driver.state != BLK_DRIVER_UP || driver.published == driver.completed);
+}
+
 static void complete(uint8_t tag) {
 	if (in_use[tag]) {
 		in_use[tag] = false;
@@ -125,7 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 		uint32_t value;
 
 		memcpy(&value, d, sizeof(value));
-		switch (data[i] % 8) {
+		switch (data[i] % 9) {
 		case 0:
 			memcpy(blk_pages + (d[6] | d[7] << 8) % (sizeof(blk_pages) - 4), d, 4);
 			break;
@@ -134,6 +143,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 		case 3: blk_driver_quiesced(&driver); break;
 		case 4: complete(d[0]); break;
 		case 5: blk_driver_work(&driver); break;
+		case 6: fire(); break;
 		default: put(d); break;
 		}
 	}

@@ -30,6 +30,8 @@ static size_t follow(const struct description *d) {
 	}
 	for (uint32_t i = 0; i < d->device_count; i++)
 		sum += d->domains[d->devices[i].domain].domid + d->devices[i].own_slots;
+	for (uint32_t i = 0; i < d->plug_count; i++)
+		sum += d->domains[d->plugs[i].guest].domid + d->plugs[i].number;
 	for (uint32_t i = 0; i < d->blob_count; i++) {
 		const uint8_t *bytes = (const uint8_t *)d->header + d->blobs[i].offset;
 

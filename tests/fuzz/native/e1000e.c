@@ -35,7 +35,7 @@ static void send(uint8_t tag, uint8_t b, uint8_t c) {
 }
 
 static void reap(void) {
-	struct net_rx packet;
+	struct net_rx packet = {0};
 	uint16_t tag;
 
 	while (e1000e_sent(&card, &tag))
@@ -43,9 +43,10 @@ static void reap(void) {
 	while (e1000e_received(&card, &packet)) {
 		if (posted.head == posted.tail) abort();
 		if (packet.tag != posted.tag[posted.head++ % E1000E_RING]) abort();
-		if (packet.length > NET_BUFFER) abort();
+		if (packet.length > E1000E_BUFFER) abort();
 		if (!(packet.flags & NET_RX_BAD) && !packet.length) abort();
 	}
+	if (packet.flags & NET_RX_MORE) abort(); /* a packet comes as a whole */
 }
 
 /* The card writes wherever it can. */
@@ -70,6 +71,7 @@ static void scribble(uint8_t a, uint8_t b, uint8_t value) {
 static void restart(uint8_t how) {
 	sent.head = sent.tail = posted.head = posted.tail = 0;
 	card.vectors = how % 3;
+	card.large = how & 16;
 	fake.never_idle = how & 4;
 	fake.never_resets = how & 8;
 	if (!e1000e_start(&card)) return;
@@ -100,7 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 		switch (data[i] % 8) {
 		case 0: send(a, b, c); break;
 		case 1:
-			if (e1000e_post(&card, a, 2048U * a))
+			if (e1000e_post(&card, a, 4096U * a))
 				posted.tag[posted.tail++ % E1000E_RING] = a;
 			break;
 		case 2: e1000e_kick(&card); break;

@@ -47,7 +47,7 @@ static bool transmit(void *card, const struct net_tx *packet, const struct net_s
 
 static bool post(void *card, uint16_t tag, uint64_t address) {
 	(void)card;
-	must(net_driver_rx_waits(&driver, tag) && address % NET_BUFFER == 0);
+	must(net_driver_rx_waits(&driver, tag) && address % driver.buffer_bytes == 0);
 	if (rx_count >= depth) return false;
 	must(!rx_used[tag]);
 	rx_used[tag] = true;
@@ -70,12 +70,13 @@ static void set_filter(void *card, const struct net_filter *filter) {
 
 static const struct net_driver_ops ops = {transmit, post, NULL, quiesce, set_filter};
 
-static void start(void) {
-	struct net_card card = {.features = NET_TX_CSUM4 | NET_TX_TSO4, .mtu = MTU};
+static void start(uint32_t version) {
+	struct net_card card = {.features = NET_TX_CSUM4 | NET_TX_TSO4 | NET_RX_HEADERS,
+				.mtu = MTU};
 
 	memset(net_pages, 0, sizeof(net_pages));
 	quiesce(NULL);
-	net_page()->version = NET_VERSION;
+	net_page()->version = version;
 	net_driver_start(&driver, net_pages, NET_DRIVER_PORT, 1, &ops, NULL);
 	net_driver_online(&driver, &card);
 	net_page()->wanted = 1U << 16 | 1;
@@ -133,7 +134,7 @@ static void complete(const uint8_t *data) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	depth = size ? 1 + data[0] % 40 : 1;
-	start();
+	start(size && data[0] & 1 ? NET_VERSION : NET_OLDEST);
 	for (size_t i = 1; i + 9 <= size; i += 9) {
 		const uint8_t *d = data + i + 1;
 

@@ -77,8 +77,11 @@ static void on_received(void *context, const struct net_rx *entries, uint32_t co
 		if (entries[0].flags & NET_RX_BAD) continue;
 		must(entries[i].length && entries[i].length <= NET_BUFFER);
 	}
-	if (!(entries[0].flags & NET_RX_BAD) && entries[0].flags & NET_RX_CSUM_BLANK)
+	if (entries[0].flags & NET_RX_BAD) return;
+	if (entries[0].flags & NET_RX_CSUM_BLANK)
 		must(entries[0].csum_start + entries[0].csum_offset + 2U <= bytes);
+	must(entries[0].gso <= NET_GSO_TCP6);
+	if (entries[0].gso) must(entries[0].gso_size && entries[0].flags & NET_RX_CSUM_BLANK);
 }
 
 static void on_batch(void *context) {
@@ -88,15 +91,27 @@ static void on_batch(void *context) {
 
 static void on_nothing(void *context) { (void)context; }
 
-static const struct net_server_ops ops = {on_up,    on_down,    on_sent,   on_received,
-					  on_batch, on_nothing, on_nothing};
+/* Whatever the input says next. */
+static struct net_header next_header;
 
-static void start(void) {
+static void on_header(void *context, uint16_t tag, struct net_header *header) {
+	(void)context;
+	must(is_up && server.skip && rx_out[tag]);
+	*header = next_header;
+}
+
+static const struct net_server_ops ops = {on_up,     on_down,  on_sent,    on_received,
+					  on_header, on_batch, on_nothing, on_nothing};
+
+/* features: of the card; version: that its driver speaks. */
+static void start(uint32_t features, uint32_t version) {
 	memset(net_pages, 0, sizeof(net_pages));
 	is_up = false;
 	forget();
 	net_server_start(&server, net_pages, NET_SERVER_PORT, &ops, NULL);
 	net_page()->driver = 1;
+	net_page()->speaks = NET_SPEAKS(version, 1U);
+	net_page()->features = features;
 	net_server_work(&server);
 	net_page()->session = net_page()->wanted;
 	net_server_work(&server);
@@ -104,13 +119,14 @@ static void start(void) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-	start();
-	for (size_t i = 0; i + 9 <= size; i += 9) {
+	if (!size) return 0;
+	start(data[0], data[0] & 1 ? 2 : data[0] >> 1);
+	for (size_t i = 1; i + 9 <= size; i += 9) {
 		const uint8_t *d = data + i + 1;
 		uint16_t pair[2];
 
 		memcpy(pair, d, sizeof(pair));
-		switch (data[i] % 10) {
+		switch (data[i] % 11) {
 		case 0:
 			memcpy(net_pages + (d[6] | d[7] << 8) % (sizeof(net_pages) - 4), d, 4);
 			break;
@@ -122,6 +138,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 		case 3: net_page()->session = net_page()->wanted; break;
 		case 4: transmit(d[0]); break;
 		case 5: net_server_publish(&server); break;
+		case 10:
+			memcpy(&next_header, d, 8);
+			next_header.buffers = d[7] % 24;
+			break;
 		case 6: net_page()->tx.cons += d[0] % 32; break;
 		case 7:
 			if (d[0] % 32 == 0) net_server_renew(&server);
@@ -133,6 +153,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 				.length = d[3] % 16 ? d[4] * 8U : pair[1],
 				.csum_start = d[5],
 				.csum_offset = d[6],
+				.gso_size = d[5],
+				.gso = d[6] % 4,
 			};
 			break;
 		}

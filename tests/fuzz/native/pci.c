@@ -78,6 +78,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	for (int n = 0; n < functions; n++) make_function(n);
 
 	bus.ops = fake_ops;
+	bus.note = &fake_note;
+	for (uint32_t i = 0; i < sizeof(fake_note); i++)
+		((uint8_t *)&fake_note)[i] = (uint8_t)take(1);
 	bus_enumerate(&bus, table, 0);
 	bus_assign(&bus);
 	count = bus_export(&bus, table, PCI_MAX_FUNCTIONS);

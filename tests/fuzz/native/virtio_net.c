@@ -107,7 +107,7 @@ static void begin(uint8_t features) {
 	for (size_t i = 0; i < VNET_PAGES; i++) memory.address[i] = (uintptr_t)pages + i * 4096;
 	memset(&card, 0, sizeof(card));
 	fake_device((F_WANTED & ~(VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX)) |
-		    (features & 1 ? VIRTIO_F_INDIRECT_DESC : 0) |
+		    (features & 8 ? F_LARGE : 0) | (features & 1 ? VIRTIO_F_INDIRECT_DESC : 0) |
 		    (features & 2 ? VIRTIO_F_EVENT_IDX : 0));
 	fake.queue_count = 9;
 	fake.queue_size = (uint16_t)(features & 4 ? 64 : 256);
@@ -115,6 +115,8 @@ static void begin(uint8_t features) {
 	fake_set(8, 2, 4);
 	card.virtio = (struct virtio){.io = fake_io, .device_size = sizeof(fake.config)};
 	card.memory = &memory;
+	card.large = features & 16;
+	card.buffer = NET_BUFFER;
 	restart();
 }
 

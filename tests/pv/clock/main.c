@@ -13,7 +13,6 @@
 #define LATE_MAX \
 	30000ULL /* ns: from a timer's time until its handler runs, with nobody else there */
 
-static struct vcpu_guest_context context;
 static uint8_t stacks[VCPUS][PV_PAGE] __attribute__((aligned(16)));
 static uint64_t latest;
 static uint32_t finished, backwards;
@@ -39,24 +38,11 @@ static void other_vcpu(uint64_t id) {
 	vcpu_op(VCPUOP_down, id, NULL);
 }
 
-static void start(uint64_t id) {
-	memset(&context, 0, sizeof(context));
-	context.flags = VGCF_in_kernel;
-	context.user_regs.rip = (uint64_t)other_vcpu;
-	context.user_regs.rdi = id;
-	context.user_regs.rsp = va(stacks[id]) + PV_PAGE - 8;
-	context.user_regs.rflags = 0x202;
-	context.user_regs.cs = FLAT_KERNEL_CS;
-	context.user_regs.ss = context.kernel_ss = FLAT_KERNEL_SS;
-	context.kernel_sp = context.user_regs.rsp;
-	context.ctrlreg[3] = pv_kernel_l4_mfn * PV_PAGE;
-	PV_MUST(!vcpu_op(VCPUOP_initialise, id, &context) && !vcpu_op(VCPUOP_up, id, NULL));
-}
-
 static const char *test_monotonic(void) {
 	uint32_t vcpus = 1;
 
-	for (; vcpus < VCPUS && vcpu_op(VCPUOP_is_up, vcpus, NULL) >= 0; vcpus++) start(vcpus);
+	for (; vcpus < VCPUS && vcpu_op(VCPUOP_is_up, vcpus, NULL) >= 0; vcpus++)
+		pv_vcpu_start(vcpus, other_vcpu, stacks[vcpus], pv_kernel_l4_mfn);
 	read_clock();
 	while (__atomic_load_n(&finished, __ATOMIC_SEQ_CST) < vcpus) sched_op(SCHEDOP_yield, NULL);
 	CHECK_EQ(backwards, 0);

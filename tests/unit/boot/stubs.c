@@ -9,7 +9,7 @@
 unsigned char *memory;
 u64 memory_base, memory_size;
 u64 fake_now, fake_armed = ~0UL;
-unsigned fake_ticks, fake_virqs;
+unsigned fake_virqs;
 
 struct cpu_features features;
 u64 tsc_khz = 2000000;
@@ -59,11 +59,6 @@ void cpu_relax(void) {}
 
 void lapic_timer_arm(u64 ns_from_now) {
 	fake_armed = ns_from_now == ~0UL ? ~0UL : fake_now + ns_from_now;
-}
-
-void plan_tick(struct cpu *c) {
-	(void)c;
-	fake_ticks++;
 }
 
 void virq_send(struct vcpu *v, u32 virq) {

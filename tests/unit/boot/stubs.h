@@ -39,6 +39,6 @@ void core_printf(const char *format, ...) PRINTF(1);
 
 /* What the fakes saw. */
 extern u64 fake_now, fake_armed;
-extern unsigned fake_ticks, fake_virqs;
+extern unsigned fake_virqs;
 
 #endif

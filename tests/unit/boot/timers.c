@@ -6,6 +6,8 @@
 
 #define TIMERS 50
 
+static struct vcpu running;
+
 static struct timer timers[TIMERS];
 static u64 deadline[TIMERS]; /* 0: not armed */
 static u64 last;
@@ -29,6 +31,7 @@ static u64 earliest(void) {
 
 static void test_heap(void) {
 	srand(1);
+	this_cpu()->current = &running;
 	fake_now = 1000;
 	for (int step = 0; step < 200000; step++) {
 		size_t i = (size_t)rand() % TIMERS;
@@ -60,9 +63,10 @@ static void test_heap(void) {
 }
 
 static void test_slice(void) {
+	this_cpu()->current = &running;
 	fake_now = 5000000;
 	timer_interrupt();
-	fake_ticks = 0;
+	running.work = 0;
 	timer_set_slice_end(this_cpu(), fake_now + 10);
 	CHECK(fake_armed == fake_now + 10);
 	/* Later deadlines leave the APIC alone. */
@@ -72,12 +76,13 @@ static void test_slice(void) {
 	CHECK(fake_armed == fake_now + 10);
 	fake_now += 10;
 	timer_interrupt();
-	CHECK(fake_ticks == 1 && fake_armed == fake_now + 10);
+	CHECK(running.work == WORK_SWITCH && fake_armed == fake_now + 10);
+	running.work = 0;
 	timer_set_slice_end(this_cpu(), ~0UL);
 	fake_now += 10;
 	last = 0;
 	timer_interrupt();
-	CHECK(fake_ticks == 1 && !deadline[0]);
+	CHECK(!running.work && !deadline[0]);
 	/* A deadline in the past fires at once. */
 	timer_set_slice_end(this_cpu(), 1);
 	CHECK(fake_armed == fake_now);

@@ -60,6 +60,9 @@ static void short_transfers(void) {
 	ask(1, BLK_OP_READ, 0, 0, 2);
 	go(SECOND);
 	CHECK(answers[1] == 1 && status[1] == BLK_STATUS_IO && ahci.short_transfers == 2);
+	ask(2, BLK_OP_WRITE, 0, 0, 2);
+	go(SECOND);
+	CHECK(answers[2] == 1 && status[2] == BLK_STATUS_IO && ahci.short_transfers == 4);
 	fake.port[1].halves = false;
 	ask(1, BLK_OP_READ, 0, 0, 2);
 	go(SECOND);

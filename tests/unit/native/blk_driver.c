@@ -39,7 +39,19 @@ static bool device_quiesce(void *device) {
 	return quiet;
 }
 
-static const struct blk_driver_ops ops = {device_submit, device_kick, device_quiesce};
+static uint16_t unsaid; /* a tag that the device has done without saying so */
+
+static bool device_look(void *device) {
+	bool more = unsaid == 2;
+
+	CHECK(device == &driver);
+	if (unsaid) CHECK(blk_driver_complete(&driver, unsaid, BLK_STATUS_OK, 0));
+	unsaid = more ? 1 : 0;
+	blk_driver_work(&driver);
+	return !more;
+}
+
+static const struct blk_driver_ops ops = {device_submit, device_kick, device_quiesce, device_look};
 
 static const struct blk_disk good_disk = {
 	.sectors = 1000,
@@ -227,16 +239,26 @@ static void test_malformed(void) {
 	CHECK(submits == 1 && driver.state == BLK_DRIVER_UP && !driver.broken);
 }
 
-static void test_misaligned_address(void) {
-	struct blk_segment segment = {.address = 0x10100, .length = 512};
+/* Segments that no device may see, beside one that makes the sum of the bytes right. */
+static const struct blk_segment bad_segments[] = {
+	{.address = 0x10100, .length = 512},        /* between two sectors */
+	{.address = 0x10000, .length = 0},          /* empty */
+	{.address = 0x10200, .length = 0},          /* empty, within a page */
+	{.address = 0x10200, .length = 4096},       /* out of its page */
+	{.address = 0x10000, .length = 4608},       /* more than a page */
+	{.address = 0x10e00, .length = 0xfffff200}, /* wraps */
+};
 
-	begin();
-	answered = 0;
-	put(transfer(1, BLK_OP_READ, 0, 1, 1), 512);
-	memcpy(blk_word(2), &segment, 16);
-	publish();
-	expect(1, BLK_STATUS_RANGE);
-	CHECK(!submits);
+static void test_bad_segments(void) {
+	for (uint32_t i = 0; i < ARRAY_SIZE(bad_segments); i++) {
+		begin();
+		answered = 0;
+		put(transfer(1, BLK_OP_READ, 0, (bad_segments[i].length + 512U) / 512, 2), 1024);
+		memcpy(blk_word(2), &bad_segments[i], 16);
+		publish();
+		expect(1, BLK_STATUS_RANGE);
+		CHECK(!submits);
+	}
 }
 
 static void test_without_data(void) {
@@ -403,15 +425,95 @@ static void test_wrap(void) {
 	}
 }
 
+static void fire(void) {
+	blk_time = driver.gather_timer.deadline;
+	driver.gather_timer.deadline = 0;
+	driver.gather_timer.handler(driver.gather_timer.context);
+}
+
+/* Answers `count` requests from `tag` on, each in a batch of its own; what the server has seen. */
+static uint32_t answer_some(uint16_t tag, uint32_t count) {
+	for (uint32_t i = 0; i < count; i++) {
+		CHECK(blk_driver_complete(&driver, (uint16_t)(tag + i), BLK_STATUS_OK, 0));
+		blk_driver_work(&driver);
+	}
+	return blk_page()->completion.prod;
+}
+
+/* With many under way answers wait for others; the last of them do not. */
+static void test_gathering(void) {
+	begin();
+	blk_driver_gather(&driver, 1000);
+	for (uint16_t tag = 0; tag < 32; tag++) put(transfer(tag, BLK_OP_READ, tag, 1, 1), 512);
+	publish();
+	CHECK(blk_driver_wants(&driver) == 8 && driver.gather_timer.deadline == blk_time + 1000);
+	blk_sent[DRIVER_PORT] = 0;
+	CHECK(answer_some(0, 5) == 0 && blk_sent[DRIVER_PORT] == 0);
+	CHECK(blk_driver_wants(&driver) == 1); /* 5 answers, 27 are under way */
+	CHECK(answer_some(5, 1) == 6 && blk_sent[DRIVER_PORT] == 1);
+	CHECK(blk_driver_wants(&driver) == 6);
+	CHECK(answer_some(6, 19) == 25);
+	/* 7 under way are no two shares: each at once. */
+	for (uint16_t tag = 25; tag < 32; tag++) {
+		CHECK(blk_driver_wants(&driver) == 1);
+		CHECK(answer_some(tag, 1) == tag + 1U);
+	}
+}
+
+static void test_gathered_long_enough(void) {
+	begin();
+	blk_driver_gather(&driver, 1000);
+	for (uint16_t tag = 0; tag < 32; tag++) put(transfer(tag, BLK_OP_READ, tag, 1, 1), 512);
+	publish();
+	CHECK(answer_some(0, 1) == 0);
+	unsaid = 2; /* the device does not speak, having been told to wait for more */
+	fire();
+	CHECK(unsaid == 1 && blk_page()->completion.prod == 2);
+	CHECK(driver.gather_timer.deadline == blk_time); /* it has not said all */
+	fire();
+	CHECK(!unsaid && blk_page()->completion.prod == 3);
+	/* The next ones have their own time. */
+	CHECK(driver.gather_timer.deadline == blk_time + 1000);
+	CHECK(answer_some(3, 1) == 3);
+	fire();
+	CHECK(blk_page()->completion.prod == 4);
+	/* A new session knows nothing of what was gathered. */
+	CHECK(answer_some(4, 1) == 4);
+	ask(2);
+	CHECK(driver.under_way == 0 && blk_page()->completion.prod == 0);
+	fire();
+	CHECK(blk_page()->completion.prod == 0 && !driver.gather_timer.deadline);
+}
+
+/* A device that speaks for each answer: nobody is woken for what nobody holds. */
+static void test_nothing_held(void) {
+	static const struct blk_driver_ops plain = {device_submit, device_kick, device_quiesce,
+						    NULL};
+
+	begin();
+	driver.ops = &plain;
+	blk_driver_gather(&driver, 1000);
+	for (uint16_t tag = 0; tag < 32; tag++) put(transfer(tag, BLK_OP_READ, tag, 1, 1), 512);
+	publish();
+	CHECK(!driver.gather_timer.deadline);
+	CHECK(answer_some(0, 1) == 0 && driver.gather_timer.deadline == blk_time + 1000);
+	fire();
+	CHECK(blk_page()->completion.prod == 1 && !driver.gather_timer.deadline);
+	CHECK(answer_some(1, 1) == 1 && driver.gather_timer.deadline == blk_time + 1000);
+}
+
 static const struct test tests[] = {
 	{"a request and its completion", test_request},
 	{"what is malformed is answered", test_malformed},
-	{"an address within a sector", test_misaligned_address},
+	{"bad segments", test_bad_segments},
 	{"flush, discard, zeroes", test_without_data},
 	{"tags that are none", test_tags},
 	{"impossible indices", test_indices},
 	{"a device without room", test_full_device},
 	{"bounded work", test_budget},
+	{"answers that wait for others", test_gathering},
+	{"for so long and no longer", test_gathered_long_enough},
+	{"nothing held, no timer", test_nothing_held},
 	{"sessions", test_sessions},
 	{"disks that make no sense", test_disks},
 	{"indices go round", test_wrap},

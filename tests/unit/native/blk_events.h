@@ -18,6 +18,7 @@
 
 extern bool blk_pending[3];  /* by port: an event is there, or it wants to be called again */
 extern uint32_t blk_sent[3]; /* events sent from this port */
+extern uint64_t blk_time;    /* what time_now() says; a timer that is armed is the test's to fire */
 /* The connection's pages, as root lends them. */
 extern uint8_t blk_pages[BLK_PAGES * 4096];
 

@@ -93,7 +93,8 @@ static bool device_quiesce(void *device) {
 	return false;
 }
 
-static const struct blk_driver_ops driver_ops = {device_submit, device_kick, device_quiesce};
+static const struct blk_driver_ops driver_ops = {
+	.submit = device_submit, .kick = device_kick, .quiesce = device_quiesce};
 
 static void device_step(void) {
 	struct command *command = &commands[noise() % DEPTH];

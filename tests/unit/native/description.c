@@ -5,6 +5,7 @@
 #include "description_image.h"
 #include "proto/lifeboat.h"
 #include "servers/root/description.h"
+#include "servers/root/order.h"
 
 static struct description_image image;
 static struct description checked;
@@ -98,7 +99,7 @@ static void test_domains(void) {
 	REFUSED(domain[3].grant_frames, 65, "tables");
 	REFUSED(domain[3].cap_slots, 1, "tables");
 	REFUSED(domain[3].on_crash, 3, "reaction");
-	REFUSED(domain[3].flags, 4, "flags");
+	REFUSED(domain[3].flags, 8, "flags");
 	REFUSED(domain[3].lifeboat_pages, 1, "lifeboat");
 	REFUSED(domain[2].lifeboat_pages, LIFEBOAT_MAX_PAGES + 1, "lifeboat");
 	REFUSED(domain[3].flags, SYSTEM_DOMAIN_F_POLICY, "policy");
@@ -173,7 +174,7 @@ static void test_network_connections(void) {
 	REFUSED(connection[10].client, IMAGE_GUEST, "netctl");
 	REFUSED(connection[10].client, IMAGE_ROOT, "netctl");
 	REFUSED(connection[10].pages, 10, "pages");
-	REFUSED(connection[10].flags, 8, "flags");
+	REFUSED(connection[10].flags, 16, "flags");
 	CHECK(line == 60);
 	/* A card has one server; who watches may watch another switch as well. */
 	REFUSED(connection[10],
@@ -216,6 +217,61 @@ static void test_blobs(void) {
 	REFUSED(blob[0].size, 0xffffffff, "outside");
 }
 
+static void test_plugs(void) {
+	image_valid(&image);
+	CHECK(!check_image());
+	CHECK(checked.plug_count == 2 && checked.plugs[1].flags == SYSTEM_PLUG_OUT);
+	REFUSED(header.plugs, 4, "array");
+	REFUSED(header.plug_count, SYSTEM_MAX_PLUGS + 1, "array");
+	REFUSED(plug[0].guest, IMAGE_STORE, "impossible");
+	REFUSED(plug[0].guest, 5, "impossible");
+	REFUSED(plug[0].server, IMAGE_GUEST, "impossible");
+	REFUSED(plug[0].server, IMAGE_STORE, "no server");
+	REFUSED(plug[0].name, 64, "impossible");
+	REFUSED(plug[0].number, 192, "impossible");
+	REFUSED(plug[0].number, 1, "same number");
+	REFUSED(plug[0].flags, 2, "impossible");
+	REFUSED(plug[0].protocol, SYSTEM_CONN_CONSOLE, "no server");
+}
+
+static void test_places(void) {
+	image_valid(&image);
+	image.domain[IMAGE_GUEST].flags = SYSTEM_DOMAIN_F_PLACE;
+	image.domain[IMAGE_GUEST].module = 0;
+	CHECK(!check_image());
+	image.domain[IMAGE_GUEST].flags |= SYSTEM_DOMAIN_F_AUTOSTART;
+	CHECK(strstr(check_image(), "flags"));
+	REFUSED(domain[IMAGE_GUEST].flags, SYSTEM_DOMAIN_F_PLACE, "place has one");
+	REFUSED(domain[IMAGE_GUEST].module, 0, "no image");
+}
+
+/* Where the domain stands in the order. */
+static uint32_t place_of(const uint16_t *order, uint32_t count, uint16_t domain) {
+	uint32_t at = 0;
+
+	while (at < count && order[at] != domain) at++;
+	return at;
+}
+
+static void test_order(void) {
+	uint16_t order[SYSTEM_MAX_DOMAINS];
+
+	image_valid(&image);
+	CHECK(!check_image());
+	/* The console waits for the UART and is waited for by it: then as they are described. */
+	CHECK(order_make(&checked, order) == 4);
+	for (uint16_t i = 1; i < 5; i++) CHECK(place_of(order, 4, i) < 4);
+	for (uint32_t i = 0; i < image.header.connection_count; i++)
+		image.connection[i] = image.connection[3];
+	image.connection[0].server = IMAGE_STORE;
+	image.connection[0].client = IMAGE_UART;
+	image.connection[1].server = IMAGE_GUEST;
+	image.connection[1].client = IMAGE_STORE;
+	CHECK(order_make(&checked, order) == 4);
+	CHECK(order[0] == IMAGE_CONSOLE && order[1] == IMAGE_GUEST);
+	CHECK(order[2] == IMAGE_STORE && order[3] == IMAGE_UART);
+}
+
 static void test_damage(void) {
 	image_valid(&image);
 	for (size_t size = 0; size < sizeof(image); size++) CHECK(check_bytes(size));
@@ -237,6 +293,9 @@ int main(void) {
 		{"network connections", test_network_connections},
 		{"PCI devices", test_devices},
 		{"configurations", test_blobs},
+		{"guests' devices", test_plugs},
+		{"places", test_places},
+		{"the order of starts", test_order},
 		{"damaged ones", test_damage},
 	};
 

@@ -17,6 +17,7 @@ struct description_image {
 	struct system_connection connection[11];
 	struct system_device device[2];
 	struct system_blob blob[1];
+	struct system_plug plug[2];
 	uint64_t content[2]; /* of the blob */
 	char strings[64];
 };
@@ -50,7 +51,8 @@ static inline void image_connections(struct description_image *image) {
 		{22, SYSTEM_CONN_DISK, IMAGE_CONSOLE, IMAGE_UART, 10, 0, 57, 0},
 		{19, SYSTEM_CONN_VIF, IMAGE_CONSOLE, IMAGE_GUEST, 0, 0, 58, 0},
 		{22, SYSTEM_CONN_NET, IMAGE_CONSOLE, IMAGE_STORE, 10, 0, 59, 0},
-		{22, SYSTEM_CONN_NETCTL, IMAGE_CONSOLE, IMAGE_UART, 33, NETCTL_F_TAP, 60, 0},
+		{22, SYSTEM_CONN_NETCTL, IMAGE_CONSOLE, IMAGE_UART, NETCTL_PAGES, NETCTL_F_TAP, 60,
+		 0},
 	};
 
 	memcpy(image->connection, connections, sizeof(connections));
@@ -85,6 +87,12 @@ static inline void image_devices(struct description_image *image) {
 		.offset = offsetof(struct description_image, content),
 		.size = 12,
 	};
+	image->plug[0] = (struct system_plug){
+		19, IMAGE_GUEST, IMAGE_CONSOLE, SYSTEM_CONN_BLOCK, 0, 0, 62, 0,
+	};
+	image->plug[1] = (struct system_plug){
+		29, IMAGE_GUEST, IMAGE_CONSOLE, SYSTEM_CONN_VIF, 1, SYSTEM_PLUG_OUT, 63, 0,
+	};
 }
 
 static inline void image_valid(struct description_image *image) {
@@ -109,6 +117,8 @@ static inline void image_valid(struct description_image *image) {
 		.device_count = 2,
 		.blobs = offsetof(struct description_image, blob),
 		.blob_count = 1,
+		.plugs = offsetof(struct description_image, plug),
+		.plug_count = 2,
 		.strings = offsetof(struct description_image, strings),
 		.strings_size = sizeof(image->strings),
 	};

@@ -203,17 +203,82 @@ static void receives(void) {
 	CHECK(!receive(whole | RX_UDP_CHECKED | RX_UNCHECKED | 64).flags);
 	CHECK(!receive(whole | RX_TCP_CHECKED | 1ULL << 45 | 64).flags); /* it is wrong */
 	CHECK(!receive(whole | RX_TCP_CHECKED | 1ULL << 46 | 64).flags);
-	CHECK(receive(whole | NET_BUFFER).length == NET_BUFFER && !card.lies);
+	CHECK(receive(whole | E1000E_BUFFER).length == E1000E_BUFFER && !card.lies);
 	/* what cannot be */
 	CHECK(receive(whole).flags == NET_RX_BAD);
-	CHECK(receive(whole | (NET_BUFFER + 1)).flags == NET_RX_BAD);
+	CHECK(receive(whole | (E1000E_BUFFER + 1)).flags == NET_RX_BAD);
 	CHECK(receive(whole | 0xffff).flags == NET_RX_BAD);
 	CHECK(receive(whole | 1ULL << 47 | 64).flags == NET_RX_BAD);
 	/* a packet without an end, and its end */
-	CHECK(receive(RX_DONE | NET_BUFFER).flags == NET_RX_BAD);
-	CHECK(receive(RX_DONE | NET_BUFFER).flags == NET_RX_BAD);
+	CHECK(receive(RX_DONE | E1000E_BUFFER).flags == NET_RX_BAD);
+	CHECK(receive(RX_DONE | E1000E_BUFFER).flags == NET_RX_BAD);
 	CHECK(receive(whole | 100).flags == NET_RX_BAD);
 	CHECK(!receive(whole | 100).flags && card.lies == 7);
+}
+
+/* A packet in `count` buffers, the words of which these are; how many came back. */
+static unsigned receive_long(const uint64_t *words, unsigned count, struct net_rx *packet) {
+	unsigned came = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		CHECK(e1000e_post(&card, (uint16_t)(10 + i), (uintptr_t)data[i]));
+	e1000e_kick(&card);
+	for (unsigned i = 0; i < count; i++) {
+		/* Nothing of it before all of it is there. */
+		CHECK(!e1000e_received(&card, packet));
+		CHECK(fake_receive((uint8_t)i, 64, words[i]));
+	}
+	while (came < count && e1000e_received(&card, &packet[came])) came++;
+	return came;
+}
+
+static void long_packets(void) {
+	const uint64_t part = RX_DONE | E1000E_BUFFER, end = RX_DONE | RX_END | RX_TCP_CHECKED;
+	const uint64_t words[] = {part, part, end | 500};
+	const uint64_t shorter[] = {part, RX_DONE | 100, end | 500};
+	const uint64_t wrong[] = {part, part | 1ULL << 40, end | 1ULL << 40 | 500};
+	const uint64_t endless[] = {part, part, part, part, part};
+	const uint64_t whole[] = {end | 60};
+	struct net_rx packet[8];
+
+	good_start(2);
+	card.large = true;
+	CHECK(!e1000e_start(&card) && fake_get(RCTL) & RCTL_LONG);
+	for (unsigned round = 0; round < 200; round++) {
+		CHECK(receive_long(words, 3, packet) == 3 && !e1000e_buffers(&card));
+		for (unsigned i = 0; i < 3; i++) {
+			CHECK(packet[i].tag == 10 + i);
+			CHECK(packet[i].flags == (NET_RX_CSUM_OK | (i < 2 ? NET_RX_MORE : 0)));
+			CHECK(packet[i].length == (i < 2 ? E1000E_BUFFER : 500));
+		}
+	}
+	CHECK(receive_long(whole, 1, packet) == 1 && packet[0].length == 60 && !card.lies);
+	/* a part that is not full; what the card found wrong; no end, and the end of that */
+	CHECK(receive_long(shorter, 3, packet) == 3 && packet[1].flags & NET_RX_BAD);
+	CHECK(packet[2].flags == NET_RX_CSUM_OK && card.lies == 1);
+	CHECK(receive_long(wrong, 3, packet) == 3 && packet[0].flags & NET_RX_BAD);
+	CHECK(receive_long(endless, E1000E_PIECES, packet) == E1000E_PIECES);
+	CHECK(packet[0].flags & NET_RX_BAD && !(packet[E1000E_PIECES - 1].flags & NET_RX_MORE));
+	CHECK(receive_long(words, 3, packet) == 3 && packet[0].flags & NET_RX_BAD);
+	CHECK(receive_long(words, 3, packet) == 3 &&
+	      packet[0].flags == (NET_RX_CSUM_OK | NET_RX_MORE));
+	/* what the card writes later, between two buffers of one packet */
+	for (unsigned i = 0; i < 3; i++)
+		CHECK(e1000e_post(&card, (uint16_t)(10 + i), (uintptr_t)data[i]));
+	e1000e_kick(&card);
+	for (unsigned i = 0; i < 3; i++) CHECK(fake_receive((uint8_t)i, 64, words[i]));
+	CHECK(e1000e_received(&card, &packet[0]) && packet[0].length == E1000E_BUFFER);
+	memset(pages, 0xff, sizeof(pages));
+	CHECK(e1000e_received(&card, &packet[1]) && packet[1].length == E1000E_BUFFER);
+	CHECK(e1000e_received(&card, &packet[2]) && packet[2].length == 500 &&
+	      packet[2].flags == NET_RX_CSUM_OK);
+	CHECK(!e1000e_start(&card));
+	/* a packet of which the rest does not come keeps nobody awake */
+	CHECK(e1000e_post(&card, 1, (uintptr_t)data[0]) &&
+	      e1000e_post(&card, 2, (uintptr_t)data[1]));
+	e1000e_kick(&card);
+	CHECK(fake_receive(1, 64, part) && e1000e_want_interrupts(&card, false));
+	CHECK(fake_receive(1, 64, end | 60) && !e1000e_want_interrupts(&card, false));
 }
 
 /* It says 'done' where nothing is, or never does. */
@@ -322,6 +387,7 @@ static const struct test tests[] = {
 	{"checksums and cutting", offloads},
 	{"rings that are full", full},
 	{"what comes in", receives},
+	{"packets of several buffers", long_packets},
 	{"lies and silence", lies},
 	{"filters and moderation", filters},
 	{"interrupts of each kind", all_interrupts},

@@ -7,6 +7,8 @@
 #ifndef TESTS_UNIT_FAKE_PCI_H
 #define TESTS_UNIT_FAKE_PCI_H
 
+#include <setjmp.h>
+
 #include "native.h"
 
 #include "drivers/pci/bus.h"
@@ -36,6 +38,8 @@ static struct {
 		uint32_t command; /* of function 0 at that moment */
 	} memory[FAKE_REGISTERS];
 	uint32_t memory_writes, waited;
+	uint32_t life;    /* writes to configuration space until the bus domain dies; 0: it lives */
+	jmp_buf *death;   /* there */
 	uint64_t ram_end; /* not usable below */
 	uint8_t status;   /* what device memory reads as */
 } fake;
@@ -100,6 +104,7 @@ static void fake_write(void *context, uint32_t source, uint32_t at, unsigned wid
 	(void)context;
 	CHECK((width == 1 || width == 2 || width == 4) && at % width == 0 &&
 	      at + width <= PCI_CONFIG_SIZE);
+	if (fake.life && !--fake.life) longjmp(*fake.death, 1);
 	if (!f) return;
 	f->writes++;
 	for (unsigned i = 0; i < width; i++) {
@@ -136,6 +141,8 @@ static void fake_wait(void *context, uint32_t microseconds) {
 	(void)context;
 	fake.waited += microseconds;
 }
+
+static struct pci_note fake_note;
 
 static const struct bus_ops fake_ops = {
 	.read = fake_read,

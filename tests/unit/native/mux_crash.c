@@ -24,10 +24,12 @@
 
 #include "servers/console/mux.h"
 
-#define G1     1U
-#define G2     2U
-#define DEATHS 600U
-#define LIFE   400U /* instructions of the last call, at most */
+#define G1            1U
+#define G2            2U
+#define DEATHS        600U
+#define LETTERS_LEAST 10000U
+#define LINES_LEAST   500U
+#define LIFE          400U /* instructions of the last call, at most */
 
 static struct shared {
 	struct serial_page page;
@@ -206,7 +208,9 @@ static void test_killed(void) {
 	CHECK(shared != MAP_FAILED);
 	ring_attach_consumer(&tx, &shared->page.tx, shared->page.tx_data, SERIAL_TX_SIZE, 1);
 	ring_attach_producer(&rx, &shared->page.rx, shared->page.rx_data, SERIAL_RX_SIZE, 1);
-	while (lives < DEATHS) {
+	/* On a slow machine a life may be too short for a line: then there are more of them. */
+	while (lives < DEATHS || letters_written <= LETTERS_LEAST || lines_written <= LINES_LEAST) {
+		CHECK(lives < 20 * DEATHS);
 		child = start_server((enum function)(noise() % NEVER));
 		while (waitpid(child, &status, WNOHANG) == 0) {
 			guests_run();
@@ -231,7 +235,7 @@ static void test_killed(void) {
 	printf("# %u lives: %lu letters, %lu lines, %lu keys\n", lives, letters_read, lines_read,
 	       keys_read);
 	CHECK(letters_read == letters_written && lines_read == lines_written);
-	CHECK(keys_read == keys_typed && letters_read > 10000 && lines_read > 500);
+	CHECK(keys_read == keys_typed);
 }
 
 int main(void) {

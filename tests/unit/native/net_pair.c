@@ -8,7 +8,8 @@
  * until the packet is done, and if the session ends, until the next one is up); packets
  * leave in order and at most once; what is received is what the wire brought, in order,
  * and at most once; and when nobody dies any more nothing is lost, filter and link
- * are known at the other end, and both ends sleep with nothing left to do.
+ * are known at the other end, and both ends sleep with nothing left to do. Drivers speak either
+ * version, and those of the newer one have cards with headers of their own, or without.
  */
 #include "native.h"
 #include "net_events.h"
@@ -16,9 +17,10 @@
 #include "libs/net/driver.h"
 #include "libs/net/server.h"
 
-#define SLOTS 700U /* more than all tags */
-#define DEPTH 24U  /* packets in the card */
-#define SPLIT 3U   /* most entries of a packet here */
+#define SLOTS    700U /* more than all tags */
+#define DEPTH    24U  /* packets in the card */
+#define SPLIT    3U   /* most entries of a packet here */
+#define FEATURES (NET_TX_CSUM4 | NET_RX_CSUM)
 
 static struct net_server server;
 static struct net_driver driver;
@@ -30,6 +32,7 @@ enum { FREE, TRANSMIT, POSTED, VOID };
 static struct slot {
 	uint32_t state;
 	uint64_t value;
+	struct net_header header; /* the card's, in a packet's first buffer */
 } slots[SLOTS];
 
 static uint32_t tx_slot[NET_TX_TAGS], rx_slot[NET_RX_TAGS];
@@ -60,7 +63,7 @@ static struct buffer {
 	uint32_t slot, session;
 } buffers[NET_RX_TAGS];
 static uint32_t buffer_count, buffer_depth;
-static bool quiesce_later, link_is_up;
+static bool quiesce_later, link_is_up, card_speaks, card_has_headers;
 static struct net_filter card_filter;
 
 static bool card_transmit(void *card, const struct net_tx *packet,
@@ -124,6 +127,8 @@ static void card_send(void) {
 /* A packet of several buffers comes: its number, and how many there are to follow. */
 static void card_receive(void) {
 	uint32_t count = 1 + noise() % SPLIT;
+	bool headers = driver.features & NET_RX_HEADERS;
+	struct net_header header = {.flags = NET_HEADER_VALID, .buffers = (uint16_t)count};
 
 	if (count > buffer_count || driver.state != NET_DRIVER_UP) return;
 	next_in++;
@@ -131,11 +136,15 @@ static void card_receive(void) {
 	while (count--) {
 		uint32_t n = noise() % buffer_count;
 		struct buffer buffer = buffers[n];
-		struct net_rx entry = {.tag = buffer.tag,
-				       .length = (uint16_t)(count + 1),
-				       .flags = count ? NET_RX_MORE : 0};
+		struct slot *slot = reach(buffer.slot, buffer.session, POSTED);
+		struct net_rx entry = {.tag = buffer.tag, .length = (uint16_t)(count + 1)};
 
-		reach(buffer.slot, buffer.session, POSTED)->value = next_in;
+		if (!headers && count) entry.flags = NET_RX_MORE;
+		if (headers && header.buffers == count + 1) entry.length += sizeof(header);
+		slot->value = next_in;
+		slot->header = header;
+		header.flags = 99; /* what begins in the middle of a packet is no header */
+		if (headers && header.buffers != count + 1) slot->header.buffers = 0xffff;
 		buffers[n] = buffers[--buffer_count];
 		CHECK(net_driver_received(&driver, &entry));
 	}
@@ -172,7 +181,7 @@ static bool transmit(void) {
 		segments[i] = (struct net_segment){.address = address_of(slot), .length = 64};
 	tag = net_server_transmit(&server, &packet, segments);
 	if (tag < 0) return false;
-	slots[slot] = (struct slot){TRANSMIT, ++next_out};
+	slots[slot] = (struct slot){.state = TRANSMIT, .value = ++next_out};
 	tx_slot[tag] = slot;
 	given++;
 	return true;
@@ -183,7 +192,11 @@ static void on_up(void *context) {
 	for (uint32_t i = 0; i < command_count; i++) CHECK(commands[i].session == server.wanted);
 	for (uint32_t i = 0; i < buffer_count; i++) CHECK(buffers[i].session == server.wanted);
 	for (uint32_t i = 0; i < SLOTS; i++) slots[i].state = FREE;
-	CHECK(server.mtu == 1500 && server.features == NET_TX_CSUM4 && server.mac[5] == 5);
+	CHECK(server.mtu == 1500 && server.mac[5] == 5);
+	CHECK(server.version == (card_speaks ? 2 : 1) && server.version == driver.version);
+	CHECK(driver.buffer_bytes == (card_speaks ? NET_BUFFER : NET_BUFFER_1));
+	CHECK(server.features == (FEATURES | (server.skip ? NET_RX_HEADERS : 0)));
+	CHECK(!server.skip == !(card_speaks && card_has_headers));
 	post_all();
 }
 
@@ -204,6 +217,7 @@ static void on_received(void *context, const struct net_rx *entries, uint32_t co
 
 	(void)context;
 	CHECK(count && count <= SPLIT && !(entries[0].flags & NET_RX_BAD));
+	CHECK(!!(entries[0].flags & NET_RX_CSUM_OK) == !!server.skip);
 	CHECK(number > last_in);
 	last_in = number;
 	taken++;
@@ -214,6 +228,12 @@ static void on_received(void *context, const struct net_rx *entries, uint32_t co
 		CHECK(entries[i].length == count - i);
 		slot->state = FREE;
 	}
+}
+
+static void on_header(void *context, uint16_t tag, struct net_header *header) {
+	(void)context;
+	CHECK(server.skip && slots[rx_slot[tag]].state == POSTED);
+	*header = slots[rx_slot[tag]].header;
 }
 
 static void on_batch(void *context) {
@@ -228,8 +248,8 @@ static void on_room(void *context) {
 
 static void on_link(void *context) { (void)context; }
 
-static const struct net_server_ops server_ops = {on_up,    on_down, on_sent, on_received,
-						 on_batch, on_room, on_link};
+static const struct net_server_ops server_ops = {on_up,     on_down,  on_sent, on_received,
+						 on_header, on_batch, on_room, on_link};
 
 static uint32_t filters;
 
@@ -260,6 +280,9 @@ static void start_driver(void) {
 	net_driver_start(&driver, net_pages, NET_DRIVER_PORT, ++driver_incarnation, &driver_ops,
 			 NULL);
 	buffer_depth = noise() % 2 ? NET_RX_TAGS : 40;
+	card_speaks = noise() % 2;
+	card_has_headers = noise() % 2;
+	if (!card_speaks) net_page()->speaks = NET_SPEAKS(NET_VERSION, driver_incarnation - 1);
 	driver_alive = true;
 	coming_up = 1 + noise() % 20;
 }
@@ -271,7 +294,9 @@ static void kill_driver(void) {
 }
 
 static void driver_online(void) {
-	struct net_card card = {.features = NET_TX_CSUM4, .mtu = 1500, .mac = {2, 1, 2, 3, 4, 5}};
+	struct net_card card = {.features = FEATURES | (card_has_headers ? NET_RX_HEADERS : 0),
+				.mtu = 1500,
+				.mac = {2, 1, 2, 3, 4, 5}};
 
 	net_driver_online(&driver, &card);
 	net_driver_link(&driver, link_is_up, 1000);

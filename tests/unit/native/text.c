@@ -48,11 +48,21 @@ static void test_numbers(void) {
 	CHECK(!rt_number("-1", &n) && !rt_number(" 1", &n));
 }
 
+/* What another domain may change meanwhile is looked at once: its bound holds. */
+static void test_read_once(void) {
+	uint32_t n = 1;
+
+	CHECK(MIN(n++, 2U) == 1 && n == 2);
+	CHECK(MIN(2U, n++) == 2 && n == 3);
+	CHECK(MAX(n++, 2U) == 3 && n == 4);
+}
+
 int main(void) {
 	static const struct test tests[] = {
 		{"directives", test_format},
 		{"what does not fit", test_cut},
 		{"numbers", test_numbers},
+		{"the smaller and the larger read once", test_read_once},
 	};
 
 	return RUN("text", tests);

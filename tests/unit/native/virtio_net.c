@@ -35,6 +35,8 @@ static const char *start(unsigned vectors) {
 	memset(&card, 0, sizeof(card));
 	card.virtio = (struct virtio){.io = fake_io, .device_size = sizeof(struct config)};
 	card.memory = &memory;
+	card.large = true;
+	card.buffer = NET_BUFFER;
 	memcpy(card.mac, "\2fall", 6);
 	return vnet_start(&card, vectors);
 }
@@ -76,7 +78,7 @@ static bool run_rx(unsigned n, struct vnet_header header, uint8_t value, uint32_
 	int head = fake_take(2 * n, d, &count);
 
 	if (head < 0) return false;
-	CHECK(count == 2 && d[0].length == sizeof(header) && d[1].length == NET_BUFFER);
+	CHECK(count == 2 && d[0].length == sizeof(header) && d[1].length == card.buffer);
 	CHECK(d[0].flags & VIRTQ_WRITE && d[1].flags & VIRTQ_WRITE);
 	memcpy((void *)d[0].address, &header, sizeof(header));
 	memset((void *)d[1].address, value, length);
@@ -306,6 +308,52 @@ static void impossible_packets(void) {
 	CHECK(card.lies == ARRAY_SIZE(says) + 3);
 }
 
+/* Of a card that merges buffers each is one descriptor, header and all. */
+static struct net_rx receive_merged(uint32_t says) {
+	struct virtq_descriptor d[256];
+	struct net_rx packet = {0};
+	unsigned count;
+	int head;
+
+	CHECK(vnet_post(&card, 78, (uintptr_t)data[4]));
+	vnet_kick(&card);
+	head = fake_take(0, d, &count);
+	CHECK(head >= 0 && count == 1 && d[0].address == (uintptr_t)data[4]);
+	CHECK(d[0].length == card.buffer && d[0].flags == VIRTQ_WRITE);
+	fake_answer(0, (uint32_t)head, says);
+	CHECK(vnet_received(&card, 0, &packet) && packet.tag == 78 && !card.rx_in_flight);
+	CHECK(!packet.gso && !packet.csum_start && !packet.queue);
+	return packet;
+}
+
+static void merges(void) {
+	static const uint32_t says[] = {0, NET_BUFFER + 1, 0x10000 + 60, UINT32_MAX};
+	struct net_rx packet;
+
+	good_card(ALL | F_LARGE);
+	CHECK(!start(2) && card.merging && card.features & NET_RX_HEADERS);
+	CHECK((fake.accepted & F_LARGE) == F_LARGE && card.mtu == 1500);
+	packet = receive_merged(NET_BUFFER);
+	CHECK(packet.length == NET_BUFFER && !packet.flags);
+	packet = receive_merged(1); /* the rest of a packet may be that short */
+	CHECK(packet.length == 1 && !packet.flags && !card.lies);
+	for (size_t i = 0; i < ARRAY_SIZE(says); i++)
+		CHECK(receive_merged(says[i]).flags == NET_RX_BAD);
+	CHECK(card.lies == ARRAY_SIZE(says));
+	memset(fake.config, 0xff, sizeof(fake.config));
+	CHECK(!vnet_start(&card, 2) && card.mtu == MTU_LARGE);
+	/* for a server that does not know them */
+	card.large = false;
+	card.buffer = NET_BUFFER_1;
+	CHECK(!vnet_start(&card, 2) && !card.merging && !(card.features & NET_RX_HEADERS));
+	CHECK(!(fake.accepted & F_LARGE));
+	/* large packets without merging fit no buffer: they are not agreed on */
+	good_card(ALL | F_GUEST_TSO4 | F_GUEST_TSO6);
+	CHECK(!start(2) && !card.merging && !(fake.accepted & F_LARGE));
+	good_card(ALL | F_MRG_RXBUF);
+	CHECK(!start(2) && card.merging && (fake.accepted & F_LARGE) == F_MRG_RXBUF);
+}
+
 /* Ids out of range, done twice, and an index from nowhere. */
 static void lying_rings(void) {
 	struct net_tx plain = {0};
@@ -499,6 +547,7 @@ static const struct test tests[] = {
 	{"queues that are full", full},
 	{"what comes in", receives},
 	{"lengths and headers that cannot be", impossible_packets},
+	{"buffers that are merged", merges},
 	{"ids and indices that cannot be", lying_rings},
 	{"a card that does not answer", silence},
 	{"filters, and answers to commands", filters},

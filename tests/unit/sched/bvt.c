@@ -121,6 +121,83 @@ static void test_caps(void) {
 	SIM_CHECK(since(1) > 580 * SIM_MS && since(1) < 610 * SIM_MS);
 }
 
+/* However its limits are and however it behaves: in no pause it has more than its share, what
+ * one warp may run, and the slice that is for being behind. */
+static void test_random_warps(void) {
+	for (unsigned round = 0; round < 40; round++) {
+		struct sim_parameters p[5] = {0};
+		unsigned count = 2 + sim_noise() % 4;
+		uint64_t pause, most, before;
+
+		p[0].warp_us = 1000 + sim_noise() % 500000;
+		p[0].warp_limit_us = 500 + sim_noise() % 5000;
+		p[0].unwarp_us = 20000 + sim_noise() % 60000;
+		pause = p[0].unwarp_us * 1000UL;
+		most = pause / count + p[0].warp_limit_us * 1000UL + 4 * SIM_MS;
+		sim_start(count);
+		for (unsigned i = 2; i <= count; i++) sim_behave(i, SIM_HOG, false);
+		if (sim_noise() % 2)
+			sim_behave(1, SIM_HOG, false);
+		else
+			sim_behave(1, SIM_MS * (1 + sim_noise() % 10), SIM_MS / 2, true);
+		sim_policy_start("allowance=2000", p, count);
+		sim_policy_run(200 * SIM_MS);
+		for (unsigned i = 0; i < 40; i++) {
+			before = sim_ran(1);
+			sim_policy_run(pause);
+			if (sim_ran(1) - before > most)
+				printf("# %lu us in %lu, of %u\n", (sim_ran(1) - before) / 1000,
+				       pause / 1000, count);
+			SIM_CHECK(sim_ran(1) - before <= most);
+		}
+	}
+}
+
+/* Where nobody competes there is nothing to plan, and nothing wakes the policy. */
+static void test_quiet(void) {
+	struct sim_parameters p[3] = {{0}}, capped = {.cap = 300};
+	unsigned looks;
+
+	sim_start(1);
+	sim_behave(1, SIM_HOG, false);
+	sim_policy_start("", p, 1);
+	looks = sim_looks;
+	sim_policy_run(1000 * SIM_MS);
+	SIM_CHECK(sim_looks == looks);
+	/* Nor for a cap, once its first window is over. */
+	sim_policy_set(&capped, 1);
+	sim_policy_run(100 * SIM_MS);
+	looks = sim_looks;
+	note(1);
+	sim_policy_run(1000 * SIM_MS);
+	SIM_CHECK(sim_looks == looks && since(1) == 300 * SIM_MS);
+	/* Three that sleep nearly always: once in a slice that they ran. */
+	sim_start(3);
+	for (unsigned i = 1; i <= 3; i++) sim_behave(i, SIM_MS / 20, 10 * SIM_MS, true);
+	sim_policy_start("", p, 3);
+	looks = sim_looks;
+	sim_policy_run(10000 * SIM_MS);
+	SIM_CHECK(sim_looks - looks <= 10000 * 3 / 200 / 5 + 2);
+}
+
+/* The plan that is there stays as long as it is right. */
+static void test_same_plan(void) {
+	struct sim_parameters p[3] = {{.weight = 512}, {0}, {0}};
+	unsigned commits;
+
+	sim_start(3);
+	for (unsigned i = 1; i <= 3; i++) sim_behave(i, SIM_HOG, false);
+	sim_policy_start("", p, 3);
+	sim_policy_run(1000 * SIM_MS);
+	commits = sim_commits;
+	sim_policy_run(10000 * SIM_MS);
+	SIM_CHECK(sim_commits - commits <= 2);
+	/* Another one: then there is a new one at the next look. */
+	sim_behave(2, 3 * SIM_MS, 7 * SIM_MS, true);
+	sim_policy_run(100 * SIM_MS);
+	SIM_CHECK(sim_commits - commits > 2);
+}
+
 /* The policy is dead: the last plan goes on, and everyone gets something. */
 static void test_death(void) {
 	struct sim_parameters p[4] = {{.weight = 512},
@@ -152,15 +229,52 @@ static void test_restart(void) {
 	SIM_CHECK(since(1) > 90 * SIM_MS && since(2) > 90 * SIM_MS);
 }
 
+/* A plan that the core refused is not the one that runs: there is another one in the next round. */
+static void test_refused(void) {
+	const struct sim_parameters p[3] = {0};
+
+	sim_start(3);
+	for (unsigned i = 1; i <= 3; i++) sim_behave(i, SIM_HOG, false);
+	sim_policy_start("", p, 2);
+	sim_policy_run(100 * SIM_MS);
+	sim_refuse = 1;
+	sim_policy_set(p, 3);
+	SIM_CHECK(!sim_refuse);
+	note(3);
+	sim_policy_run(1000 * SIM_MS);
+	for (unsigned i = 1; i <= 3; i++)
+		SIM_CHECK(since(i) > 300 * SIM_MS && since(i) < 400 * SIM_MS);
+}
+
+/* Nor does an account that was read while it changed count for more than it said too much. */
+static void test_mixed(void) {
+	const struct sim_parameters p[2] = {0};
+
+	sim_start(2);
+	for (unsigned i = 1; i <= 2; i++) sim_behave(i, SIM_HOG, false);
+	sim_policy_start("", p, 2);
+	sim_policy_run(10000 * SIM_MS);
+	note(2);
+	sim_mixed = 40 * SIM_MS;
+	sim_policy_run(400 * SIM_MS);
+	SIM_CHECK(!sim_mixed);
+	for (unsigned i = 1; i <= 2; i++) SIM_CHECK(since(i) > 150 * SIM_MS);
+}
+
 int main(void) {
 	static const struct sim_test tests[] = {
 		{"shares are the weights'", test_weights},
 		{"sleepers wake at once", test_sleepers},
 		{"a warp is lent", test_warp},
 		{"a warp has limits", test_warp_limit},
+		{"no warp passes its limits", test_random_warps},
+		{"a quiet system does not wake it", test_quiet},
+		{"a plan that is right stays", test_same_plan},
 		{"caps hold", test_caps},
 		{"nobody starves without the policy", test_death},
 		{"a new start is level", test_restart},
+		{"an account that seems to go back", test_mixed},
+		{"a plan that is refused is made again", test_refused},
 	};
 
 	return SIM_RUN("sched_bvt", tests);

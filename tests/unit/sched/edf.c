@@ -94,6 +94,31 @@ static void test_refusal(void) {
 	SIM_CHECK(sim_lines == 2);
 }
 
+/* Those without a promise may have caps; nobody's promise is the smaller for it. */
+static void test_caps(void) {
+	struct sim_parameters p[4] = {
+		{.period_us = 20000, .budget_us = 8000}, {.cap = 200}, {.cap = 50}, {0}};
+
+	for (unsigned period = 5000; period <= 40000; period *= 2) {
+		p[0].period_us = period;
+		p[0].budget_us = period * 4 / 10;
+		sim_start(4);
+		for (unsigned i = 1; i <= 4; i++) sim_behave(i, SIM_HOG, false);
+		sim_policy_start("", p, 4);
+		sim_policy_run(200 * SIM_MS);
+		check_promises(p, 1, 4); /* 2 s */
+		SIM_CHECK(sim_ran(2) - ran[2] <= 404 * SIM_MS);
+		SIM_CHECK(sim_ran(2) - ran[2] > 390 * SIM_MS);
+		SIM_CHECK(sim_ran(3) - ran[3] <= 101 * SIM_MS);
+		SIM_CHECK(sim_ran(3) - ran[3] > 95 * SIM_MS);
+	}
+	/* Alone, too. */
+	sim_policy_set(p + 1, 1);
+	ran[1] = sim_ran(1);
+	sim_policy_run(1000 * SIM_MS);
+	SIM_CHECK(sim_ran(1) - ran[1] <= 202 * SIM_MS && sim_ran(1) - ran[1] > 190 * SIM_MS);
+}
+
 /* Without the policy everyone goes on to run. */
 static void test_death(void) {
 	struct sim_parameters p[3] = {{.period_us = 10000, .budget_us = 6000},
@@ -113,6 +138,7 @@ int main(void) {
 		{"what is promised is kept", test_promises},
 		{"sleepers cost nobody a promise", test_sleepers},
 		{"what cannot be promised is refused", test_refusal},
+		{"caps hold", test_caps},
 		{"nobody starves without the policy", test_death},
 	};
 

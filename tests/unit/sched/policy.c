@@ -2,13 +2,15 @@
 /* The policy's side of the simulator, in the place of libs/sched/native.c. */
 #include "libs/log/log.h"
 #include "libs/sched/sched.h"
+#include "proto/xen/vcpu.h"
 #include "sim.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-unsigned sim_lines;
+unsigned sim_lines, sim_commits, sim_looks, sim_refuse;
+uint64_t sim_mixed;
 
 static const char *arguments;
 static uint64_t wake;
@@ -34,13 +36,24 @@ uint64_t sched_now(void) { return sim_now(); }
 
 int sched_back_commit(uint32_t cpu, const struct plan_commit *commit) {
 	(void)cpu;
+	sim_commits++;
+	if (sim_refuse) {
+		sim_refuse--;
+		return -1;
+	}
 	return (int)sim_invoke(PLAN_COMMIT, (uintptr_t)commit, 0, 0);
 }
 
 int sched_back_read(uint32_t cpu, struct plan_report *report, struct plan_account *accounts,
 		    uint32_t count) {
+	int got = (int)sim_invoke(PLAN_READ, (uintptr_t)report, (uintptr_t)accounts, count);
+
 	(void)cpu;
-	return (int)sim_invoke(PLAN_READ, (uintptr_t)report, (uintptr_t)accounts, count);
+	if (got > 0 && count) {
+		accounts[0].time[RUNSTATE_running] += sim_mixed;
+		sim_mixed = 0;
+	}
+	return got;
 }
 
 void sched_wake_at(uint64_t time) { wake = time; }
@@ -65,6 +78,7 @@ uint64_t sched_argument(const char *name, uint64_t value) {
 }
 
 static void plan(void) {
+	sim_looks++;
 	sched_policy.plan();
 	sched_changed = false;
 }
@@ -96,7 +110,7 @@ void sim_policy_set(const struct sim_parameters *domains, unsigned count) {
 
 void sim_policy_start(const char *text, const struct sim_parameters *domains, unsigned count) {
 	arguments = text;
-	sim_lines = 0;
+	sim_lines = sim_commits = sim_looks = 0;
 	sched_count = 0;
 	sched_cpu_count = 1;
 	sched_port = sim_port();

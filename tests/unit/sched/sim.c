@@ -26,27 +26,13 @@ static const u64 *policy_wake;
 static void (*policy)(void);
 static jmp_buf out;
 
-uint32_t sim_noise(void) {
-	static u64 state = 88172645463325252UL;
-
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (u32)(state >> 16);
-}
-
 static struct vcpu *vcpu_of(unsigned domain) { return guest((u16)domain)->vcpus[0]; }
 
 u64 sim_now(void) { return host_now; }
 unsigned sim_slot(unsigned domain) { return SLOT(domain); }
 unsigned sim_port(void) { return port; }
 
-u64 sim_ran(unsigned domain) {
-	struct vcpu_runstate_info info;
-
-	runstate_read(vcpu_of(domain), &info);
-	return info.time[RUNSTATE_running];
-}
+u64 sim_ran(unsigned domain) { return runstate_now(vcpu_of(domain)).time[RUNSTATE_running]; }
 
 u64 sim_longest_wait(unsigned domain) {
 	u64 longest = tasks[domain].longest_wait;
@@ -145,7 +131,10 @@ static void happen(void) {
 	bool told;
 
 	host_now = next_event();
-	if (host_timer <= host_now) timer_interrupt();
+	if (host_timer <= host_now) {
+		host_timer = ~0UL; /* it goes off once */
+		timer_interrupt();
+	}
 	for (unsigned i = 1; i <= count; i++) task_happens(i);
 	told = *pending >> port % 64 & 1;
 	*pending = 0;

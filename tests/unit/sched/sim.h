@@ -40,7 +40,14 @@ long sim_invoke(uint64_t operation, uint64_t a1, uint64_t a2, uint64_t a3);
 /* Lets time pass. plan() is called when the core notifies, and at *wake (0: never). */
 void sim_run(uint64_t ns, void (*plan)(void), const uint64_t *wake);
 
-uint32_t sim_noise(void);
+static inline uint32_t sim_noise(void) {
+	static uint64_t state = 88172645463325252UL;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (uint32_t)(state >> 16);
+}
 
 /* --- policy.c --- */
 
@@ -54,8 +61,13 @@ struct sim_parameters {
 void sim_policy_start(const char *arguments, const struct sim_parameters *domains, unsigned count);
 void sim_policy_set(const struct sim_parameters *domains, unsigned count);
 void sim_policy_run(uint64_t ns);
-/* Lines that the policy wrote. */
-extern unsigned sim_lines;
+/* Lines that the policy wrote, plans that it committed, calls of it, since its start. */
+extern unsigned sim_lines, sim_commits, sim_looks;
+/* So many plans will be refused. */
+extern unsigned sim_refuse;
+/* In the next reading of accounts the first entry has run for so much longer, ns: as it can seem
+ * where an account changes while it is read. */
+extern uint64_t sim_mixed;
 
 /* --- Tests --- */
 

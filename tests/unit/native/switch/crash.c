@@ -9,13 +9,12 @@
  * The functions that the pump calls are wrapped (ld --wrap): in them the processor
  * single-steps, and the trap handler ends the process when its time has come.
  */
-#define _GNU_SOURCE /* kill, MAP_ANONYMOUS */
+#define _GNU_SOURCE /* kill */
 
 #include "rig.h"
 
 #include <sched.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -108,7 +107,7 @@ NORETURN static void server(void) {
 		for (uint32_t i = 0; i < sw.uplink_count; i++) net_server_work(&sw.uplink[i].net);
 		rig_store();
 		for (uint32_t i = 0; i < GUESTS; i++)
-			if (sw.port[i].vif.state == VIF_LIVE) sw.ready |= 1ULL << i;
+			if (sw.port[i].vif.end.state == BACKEND_LIVE) sw.ready |= 1ULL << i;
 		pump(NULL);
 		sched_yield();
 	}
@@ -193,8 +192,5 @@ static void test_killed(void) {
 int main(void) {
 	static const struct test tests[] = {{"killed at any instruction", test_killed}};
 
-	world = mmap(NULL, sizeof(*world), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-		     0);
-	CHECK(world != MAP_FAILED);
 	return RUN("switch_crash", tests);
 }

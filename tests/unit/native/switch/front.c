@@ -173,11 +173,16 @@ static void frame_came(struct netfront *front) {
 	CHECK(from != front->guest);
 }
 
+/* Of a packet in Linux: its slots, less the first one if that is so small that it is copied. */
+#define FRAGMENTS 17U
+#define COPIED    256
+
 static void collect_rx(struct netfront *front) {
 	uint32_t end = __atomic_load_n(&ring(front, BOAT_RX)->rsp_prod, __ATOMIC_ACQUIRE);
 
 	CHECK(end - front->rx_cons <= front->rx_prod - front->rx_cons);
 	while (front->rx_cons != end) {
+		uint32_t fragments = 0;
 		bool more = true;
 
 		front->last_length = 0;
@@ -193,12 +198,14 @@ static void collect_rx(struct netfront *front) {
 			       world->guest[front->guest].page[buffer_ref(front, index)] + r.offset,
 			       (size_t)r.status);
 			front->last_length += (uint32_t)r.status;
+			fragments += !first || r.status > COPIED;
 			if (first) front->last_flags = r.flags;
 			more = r.flags & NETRXF_more_data;
 			if (!(r.flags & NETRXF_extra_info)) continue;
 			CHECK(first && front->rx_cons != end);
 			memcpy(&front->last_extra, slot(front, BOAT_RX, front->rx_cons++), 8);
 		}
+		CHECK(fragments <= FRAGMENTS);
 		frame_came(front);
 	}
 	ring(front, BOAT_RX)->rsp_event = end + 1;

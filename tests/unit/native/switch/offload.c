@@ -3,13 +3,9 @@
  * Checksums and segmentation, passed on or done in software, segments that are merged, and
  * who gets how much: turns, limits, small frames.
  */
-#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
-
 #include "rig.h"
 
 #include "libs/packet/checksum.h"
-
-#include <sys/mman.h>
 
 #define HEADERS 54U
 
@@ -22,16 +18,19 @@ static void serve(void) {
 	for (uint32_t i = 0; i < GUESTS; i++) front_collect(&front[i]);
 }
 
-static void start(void) {
+/* The last guest has so many buffers. */
+static void start_short(uint32_t buffers) {
 	rig_driver_start();
 	rig_server();
 	for (uint32_t i = 0; i < GUESTS; i++) {
 		front_init(&front[i], i, 0);
-		front_post(&front[i], NETIF_SLOTS);
+		front_post(&front[i], i == GUESTS - 1 ? buffers : NETIF_SLOTS);
 		front[i].raw = true;
 	}
 	serve();
 }
+
+static void start(void) { start_short(NETIF_SLOTS); }
 
 static void begin(uint32_t features) {
 	rig_world();
@@ -103,6 +102,46 @@ static void test_passed_on(void) {
 	CHECK(pool.free_frames == FRAMES && pool.free_pages == pool.singles - 1);
 }
 
+/* A card that fills in the lengths itself: for it alone they are left out. */
+static void test_bare(void) {
+	uint8_t *sent = rig_wire[0].bytes;
+	uint16_t sum;
+
+	begin(NET_TX_CSUM4 | NET_TX_TSO4 | NET_TX_TSO_BARE);
+	send_large(GUESTS, 30000, 1448);
+	CHECK(rig_left == 1 && rig_wire[0].packet.gso == NET_GSO_TCP4);
+	CHECK(!sent[16] && !sent[17] && !sent[24] && !sent[25]);
+	sum = checksum_partial(checksum_pseudo4(sent + 26, sent + 30, 6, 0));
+	CHECK(!memcmp(sent + 50, &sum, 2));
+	CHECK(!memcmp(sent + 18, bytes + 18, 6) && !memcmp(sent + 26, bytes + 26, 24));
+	CHECK(!memcmp(sent + 52, bytes + 52, HEADERS + 30000 - 52));
+	/* Guests that get it as well get all of it, and the card what was cut in software. */
+	for (uint32_t i = 0; i < GUESTS; i++) front_post(&front[i], NETIF_SLOTS);
+	sw.queue[sw.port[1].vif.first_queue].rx.shared->req_prod =
+		sw.queue[sw.port[1].vif.first_queue].rx.shared->rsp_prod; /* it has no buffers */
+	send_large(EVERYBODY, 30000, 1448);
+	CHECK(front[2].came == 1 && !memcmp(front[2].last, bytes, HEADERS + 30000));
+	CHECK(rig_left == 1 + DIV_UP(30000U, 1448U));
+	CHECK(sum_is_right(rig_wire[1].bytes, HEADERS + 1448) && !rig_wire[1].packet.gso);
+	front_post(&front[1], NETIF_SLOTS);
+	serve();
+	CHECK(front[1].came == 1 && !memcmp(front[1].last, bytes, HEADERS + 30000));
+	/* A frame to be written without its lengths: the tag's head as well. */
+	rig_world();
+	rig_describe(1);
+	rig_features = NET_TX_CSUM4 | NET_TX_TSO4 | NET_TX_TSO_BARE;
+	rig_blob.port[0].vlan = 5;
+	rig_blob.port[CARD].flags |= SWITCH_TRUNK;
+	start();
+	send_large(GUESTS, 30000, 1448);
+	CHECK(rig_left == 1 && rig_wire[0].length == HEADERS + 30000 + VLAN_TAG);
+	CHECK(!sent[20] && !sent[21] && !memcmp(sent + 54, &sum, 2) && sent[13] == 0);
+	CHECK(!memcmp(sent + 58, bytes + 54, 30000));
+	/* Once more: it is known where they go now, so all of it is copied at once. */
+	send_large(GUESTS, 60000, 1448);
+	CHECK(rig_left == 2 && !memcmp(rig_wire[1].bytes + 58, bytes + 54, 60000));
+}
+
 static void test_cut(void) {
 	uint32_t at = 0, frames_left;
 
@@ -138,15 +177,57 @@ static void test_sums(void) {
 	serve();
 	CHECK(rig_left == 1 && !rig_wire[0].packet.flags);
 	CHECK(sum_is_right(rig_wire[0].bytes, HEADERS + 3001));
-	/* To guests and the card at once: theirs says that it is left out, and it is. */
-	make_tcp(0, EVERYBODY, 3001);
-	front_send(&front[0], bytes, HEADERS + 3001, 3, NETTXF_csum_blank, NULL);
-	serve();
-	CHECK(rig_left == 2 && front[1].came == 1 && front[2].came == 1);
-	CHECK(sum_is_right(rig_wire[1].bytes, HEADERS + 3001));
-	CHECK(front[1].last_flags & NETRXF_csum_blank);
-	CHECK(!memcmp(front[1].last, bytes, HEADERS + 3001));
 	CHECK(pool.free_frames == FRAMES && pool.free_pages == pool.singles - 1);
+}
+
+/* The wire has the network's frames with tags. */
+static void tag_wire(void) {
+	for (uint32_t i = 0; i < GUESTS; i++) rig_blob.port[i].vlan = 5;
+	rig_blob.port[CARD].flags = SWITCH_TRUNK;
+}
+
+/* What has left is this frame with its sum. */
+static void check_wire(uint32_t length, bool tagged) {
+	uint8_t *on_wire = rig_wire[0].bytes;
+
+	CHECK(rig_left == 1 && rig_wire[0].length == length + (tagged ? VLAN_TAG : 0));
+	if (tagged) {
+		CHECK(on_wire[12] == 0x81 && on_wire[15] == 5);
+		memmove(on_wire + 12, on_wire + 16, length - 12);
+	}
+	CHECK(!rig_wire[0].packet.flags && sum_is_right(on_wire, length));
+	CHECK(!memcmp(on_wire + HEADERS, bytes + HEADERS, length - HEADERS));
+}
+
+/*
+ * To guests, for which the sum is left out, and a card that cannot add, also longer than a page.
+ * While a guest waits for its frame, the card gets one of its own, whose pieces end where those of
+ * the other do, or elsewhere.
+ */
+static void test_shared_sums(void) {
+	static const uint32_t payloads[] = {100, 4038, 4039, 4043, 8960};
+
+	for (uint32_t i = 0; i < 20 * ARRAY_SIZE(payloads); i++) {
+		uint32_t payload = payloads[i / 20], length = HEADERS + payload;
+		bool waits = i % 2, tagged = i / 2 % 2;
+
+		rig_world();
+		rig_describe(1);
+		if (tagged) tag_wire();
+		rig_features = 0;
+		start_short(waits ? 0 : NETIF_SLOTS);
+		make_tcp(0, EVERYBODY, payload);
+		front_send(&front[0], bytes, length, 1 + payload / 3500, NETTXF_csum_blank, NULL);
+		serve();
+		check_wire(length, tagged);
+		CHECK(front[1].came == 1 && front[1].last_flags & NETRXF_csum_blank);
+		CHECK(front[2].came == !waits);
+		front_post(&front[2], waits ? NETIF_SLOTS : 0);
+		serve();
+		CHECK(front[2].came == 1 && front[2].last_flags & NETRXF_csum_blank);
+		CHECK(!memcmp(front[2].last, bytes, length));
+		CHECK(pool.free_frames == FRAMES && pool.free_pages == pool.singles - 1);
+	}
 }
 
 /* --- merged --- */
@@ -236,6 +317,196 @@ static void test_not_merged(void) {
 	CHECK(two(0, 1000, 0x10, NET_RX_BAD) == 2);     /* the guest is to see that it is wrong */
 }
 
+/* --- large frames from the card --- */
+
+#define BUFFERS(payload) DIV_UP(HEADERS + (payload) + sizeof(struct net_header), NET_BUFFER)
+
+static struct net_header large_header(uint32_t payload, uint16_t size) {
+	return (struct net_header){
+		.flags = NET_HEADER_BLANK,
+		.gso = NET_HEADER_TCP4,
+		.gso_size = size,
+		.csum_start = 34,
+		.csum_offset = 16,
+		.buffers = (uint16_t)BUFFERS(payload),
+	};
+}
+
+static void begin_large(void) {
+	begin(NET_TX_CSUM4 | NET_TX_TSO4 | NET_RX_CSUM | NET_RX_HEADERS);
+	CHECK(sw.uplink[0].net.version == 2 && sw.uplink[0].net.skip == sizeof(struct net_header));
+}
+
+static void check_idle(void) {
+	CHECK(pool.free_frames == FRAMES && pool.free_pages == pool.singles - 1);
+	CHECK(pool.free_buffers + net_server_posted(&sw.uplink[0].net) == pool.buffers);
+}
+
+static void receive_large(const struct net_header *header, uint32_t payload) {
+	make_tcp(GUESTS, 0, payload);
+	CHECK(rig_receive_large(header, bytes, HEADERS + payload));
+	serve();
+	front_post(&front[0], NETIF_SLOTS);
+}
+
+static void test_large(void) {
+	static const uint32_t payloads[] = {1448, 1449, 4030, 4031, 20000, 65481};
+	struct netif_extra_info extra;
+
+	begin_large();
+	for (uint32_t i = 0; i < ARRAY_SIZE(payloads); i++) {
+		uint32_t payload = payloads[i], slots = front[0].rx_cons;
+		struct net_header header = large_header(payload, 1448);
+
+		receive_large(&header, payload);
+		CHECK(front[0].came == i + 1 && front[0].last_length == HEADERS + payload);
+		CHECK(!memcmp(front[0].last, bytes, HEADERS + payload));
+		CHECK(front[0].last_flags & NETRXF_csum_blank);
+		/* No more than a buffer each, and the extra info. */
+		CHECK(front[0].rx_cons - slots <= header.buffers + (payload > 1448));
+		CHECK(!!(front[0].last_flags & NETRXF_extra_info) == (payload > 1448));
+		memcpy(&extra, &front[0].last_extra, sizeof(extra));
+		CHECK(payload <= 1448 || extra.u.gso.size == 1448);
+		check_idle();
+	}
+	/* For a guest that takes none that are large. */
+	rig_world();
+	rig_describe(1);
+	rig_features = NET_RX_CSUM | NET_RX_HEADERS;
+	world->rings[0].flags &= ~FRONT_GSO4;
+	start();
+	receive_large(&(struct net_header){.flags = NET_HEADER_BLANK,
+					   .gso = NET_HEADER_TCP4,
+					   .gso_size = 1000,
+					   .csum_start = 34,
+					   .csum_offset = 16,
+					   .buffers = BUFFERS(40000)},
+		      40000);
+	CHECK(front[0].came == 40 && front[0].last_length == HEADERS + 1000);
+	CHECK(sum_is_right(front[0].last, front[0].last_length));
+	check_idle();
+}
+
+/* Frames that are large already keep their place among those that are merged. */
+static void test_large_and_small(void) {
+	struct net_header small = {.flags = NET_HEADER_VALID, .buffers = 1};
+	struct net_header large = large_header(3000, 1448);
+
+	begin_large();
+	make_tcp(GUESTS, 0, 0);
+	rig_receive_large(&small, bytes, HEADERS);
+	serve();
+	for (uint32_t i = 0; i < 3; i++) {
+		make_tcp(GUESTS, 0, i == 1 ? 3000 : 1448);
+		bytes[47] = 0x10;
+		bytes[41] = (uint8_t)(i + 1); /* the order they are in */
+		rig_receive_large(i == 1 ? &large : &small, bytes,
+				  HEADERS + (i == 1 ? 3000 : 1448));
+	}
+	serve();
+	CHECK(front[0].came == 4 && front[0].last[41] == 3);
+	check_idle();
+}
+
+/* A part of a flow as such a card gives it: `size` 0: one segment. */
+static void receive_part(uint32_t sequence, uint32_t payload, uint16_t size, uint8_t tcp_flags) {
+	struct net_header header = large_header(payload, size);
+
+	if (!size) header.gso = NET_GSO_NONE;
+	make_tcp(GUESTS, 0, payload);
+	for (uint32_t i = 0; i < 4; i++) bytes[38 + i] = (uint8_t)(sequence >> 8 * (3 - i));
+	for (uint32_t i = 0; i < payload; i++)
+		bytes[HEADERS + i] = (uint8_t)((sequence + i) * 31 >> 3);
+	bytes[47] = tcp_flags;
+	CHECK(rig_receive_large(&header, bytes, HEADERS + payload));
+}
+
+/* How many frames become of what came, all of the flow from 1000 on. */
+static uint64_t parts_to(uint32_t end) {
+	uint64_t came = front[0].came;
+
+	serve();
+	front_post(&front[0], NETIF_SLOTS);
+	CHECK(front[0].last_length == HEADERS + end - 1000 || front[0].came > came + 1);
+	CHECK(front[0].came > came + 1 || is_flow(front[0].last + HEADERS, 1000, end - 1000));
+	check_idle();
+	return front[0].came - came;
+}
+
+static void test_large_merged(void) {
+	struct netif_extra_info extra;
+
+	begin_large();
+	receive_part(999, 0, 0, 2);
+	serve();
+	receive_part(1000, 2896, 1448, 0x10);
+	receive_part(3896, 14480, 1448, 0x10);
+	receive_part(18376, 1448, 0, 0x10);
+	receive_part(19824, 20000, 1448, 0x18); /* the last of its segments is short */
+	CHECK(parts_to(39824) == 1 && front[0].last[47] == 0x18);
+	memcpy(&extra, &front[0].last_extra, sizeof(extra));
+	CHECK(front[0].last_flags & NETRXF_csum_blank && extra.u.gso.size == 1448);
+	/* Behind a short segment, of another size, more than a frame can be, of another family. */
+	receive_part(1000, 3000, 1448, 0x10);
+	receive_part(4000, 2896, 1448, 0x10);
+	CHECK(parts_to(6896) == 2);
+	receive_part(1000, 2896, 1448, 0x10);
+	receive_part(3896, 2000, 1000, 0x10);
+	CHECK(parts_to(5896) == 2);
+	receive_part(1000, 43440, 1448, 0x10);
+	receive_part(44440, 43440, 1448, 0x10);
+	CHECK(parts_to(87880) == 2);
+	receive_part(1000, 1448, 0, 0x10);
+	receive_part(2448, 1449, 0, 0x10);
+	CHECK(parts_to(3897) == 2);
+}
+
+/* What a card says of a packet and cannot be is no packet; the next one is. */
+static void test_header_lies(void) {
+	struct net_header good = large_header(20000, 1448), lie;
+	uint64_t dropped = 0;
+
+	begin_large();
+	for (uint32_t i = 0; i < 9; i++) {
+		uint32_t payload = 20000;
+
+		lie = good;
+		switch (i) {
+		case 0: lie.gso = 5; break;
+		case 1: lie.gso_size = 0; break;
+		case 2: lie.flags = NET_HEADER_VALID; break; /* cut, but the sum is there */
+		case 3: lie.csum_start = 20054 - 17; break;  /* behind its end */
+		case 4: lie.csum_start = 0xffff; break;
+		case 5: lie.csum_start = 30; break;
+		case 6: lie.gso = NET_HEADER_TCP6; break;
+		case 7: lie.gso_size = 9000; break; /* longer than the network's frames */
+		default: lie.gso = 0; break;        /* too long, and not to be cut */
+		}
+		receive_large(&lie, payload);
+		CHECK(!front[0].came);
+		dropped = rig_dropped(CARD, DROP_BAD_RECEIVED) +
+			  rig_dropped(CARD, DROP_BAD_OFFLOAD) + rig_dropped(CARD, DROP_LENGTH);
+		CHECK(dropped == i + 1);
+		check_idle();
+	}
+	/* How many buffers: none, more than a packet may have; fewer, then the rest is nonsense. */
+	for (uint32_t i = 0; i < 3; i++) {
+		lie = good;
+		lie.buffers = (uint16_t)(i < 2 ? i * 0xffff : 2);
+		receive_large(&lie, 20000);
+		CHECK(!front[0].came);
+		check_idle();
+	}
+	/* More than there are: it takes what comes behind it with it. */
+	lie = good;
+	lie.buffers++;
+	receive_large(&lie, 20000);
+	receive_large(&good, 20000);
+	receive_large(&good, 20000);
+	CHECK(front[0].came && front[0].last_length == HEADERS + 20000);
+	check_idle();
+}
+
 /* --- shares --- */
 
 /* Fills a queue's ring with frames to guest 2. */
@@ -299,16 +570,19 @@ static void test_limits(void) {
 int main(void) {
 	static const struct test tests[] = {
 		{"passed on", test_passed_on},
+		{"passed on without lengths", test_bare},
 		{"large frames cut", test_cut},
 		{"checksums filled in", test_sums},
+		{"checksums of frames that others have", test_shared_sums},
 		{"merged", test_merged},
 		{"not merged", test_not_merged},
+		{"large frames from the card", test_large},
+		{"large ones among small ones", test_large_and_small},
+		{"large ones merged", test_large_merged},
+		{"headers of a card that lies", test_header_lies},
 		{"turns", test_turns},
 		{"limits", test_limits},
 	};
 
-	world = mmap(NULL, sizeof(*world), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-		     0);
-	CHECK(world != MAP_FAILED);
 	return RUN("switch_offload", tests);
 }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+
 #include "rig.h"
 
 #include "libs/cap/cap.h"
@@ -8,6 +10,8 @@
 #include "libs/rt/time.h"
 #include "proto/xen/grant.h"
 
+#include <sys/mman.h>
+
 struct switch_server sw;
 tap_function sw_tap;
 struct world *world;
@@ -16,7 +20,7 @@ struct rig_blob rig_blob;
 struct net_driver rig_driver;
 struct wire rig_wire[WIRE];
 uint32_t rig_left, rig_features;
-bool rig_stuck;
+bool rig_stuck, rig_deaf[SW_PORTS];
 static struct native_start start;
 const struct native_start *rt_start_page = &start;
 static uint32_t strings_end;
@@ -28,8 +32,18 @@ void event_handle(uint32_t port, event_handler handler, void *context) {
 }
 void event_again(uint32_t port) { (void)port; }
 void event_send(uint32_t port) { (void)port; }
+uint32_t rig_asked;
+void event_asked(uint32_t most) { rig_asked = most; }
 void event_timer_arm(struct event_timer *timer, uint64_t deadline) { timer->deadline = deadline; }
 void control_scan(void) {}
+uint32_t rig_wanted[CONTROL_DEVICES], rig_done[CONTROL_DEVICES];
+uint32_t control_device(unsigned n) { return rig_wanted[n]; }
+bool control_device_settled(unsigned n) {
+	return (rig_wanted[n] ^ rig_done[n]) >> CONTROL_DEVICE_SHIFT == 0;
+}
+void control_device_done(unsigned n, uint32_t wanted, uint32_t flags) {
+	rig_done[n] = wanted | flags;
+}
 uint64_t time_now(void) { return rig_time; }
 int grant_map(struct grant_mapping *mapping, uint16_t domid, uint32_t ref, uint32_t pages) {
 	(void)domid, (void)ref, (void)pages;
@@ -87,17 +101,27 @@ int cap_dma_read(uint32_t slot, uint32_t first, struct dma_map *maps, uint32_t c
 	return (int)count;
 }
 
+static bool opened[POOL]; /* of the pool: that the server has mapped */
+
 static uint8_t *reach(const struct gnttab_copy_ptr *p) {
 	struct world_guest *guest;
 
 	if (p->domid == 0) {
-		CHECK(p->u.ref - POOL_REF < POOL);
+		CHECK(p->u.ref - POOL_REF < POOL && opened[p->u.ref - POOL_REF]);
 		return world->pool[p->u.ref - POOL_REF] + p->offset;
 	}
 	CHECK(p->domid - FIRST_DOMID < GUESTS);
 	guest = &world->guest[p->domid - FIRST_DOMID];
 	return p->u.ref < PAGES && guest->granted[p->u.ref] ? guest->page[p->u.ref] + p->offset
 							    : NULL;
+}
+
+void link_pool(uint32_t first, uint32_t count) {
+	CHECK(first + count <= POOL);
+	for (uint32_t i = first; i < first + count; i++) {
+		CHECK(!opened[i]);
+		opened[i] = true;
+	}
 }
 
 void link_copy(struct gnttab_copy *copies, uint32_t count) {
@@ -115,7 +139,7 @@ void link_copy(struct gnttab_copy *copies, uint32_t count) {
 }
 
 const char *link_connect(struct port *port) {
-	uint32_t guest = port->vif.domid - FIRST_DOMID;
+	uint32_t guest = port->vif.end.domid - FIRST_DOMID;
 
 	for (uint32_t i = 0; i < port->vif.queue_count; i++) {
 		struct queue *queue = &sw.queue[port->vif.first_queue + i];
@@ -129,8 +153,12 @@ const char *link_connect(struct port *port) {
 	return NULL;
 }
 
-void link_disconnect(struct port *port) { port->vif.queue_count = 0; }
+void link_disconnect(struct port *port) {
+	rig_deaf[port_index(port)] = false;
+	port->vif.queue_count = 0;
+}
 void link_notify(uint32_t port) { world->notified[port - 1]++; }
+void link_listen(struct port *port, bool listen) { rig_deaf[port_index(port)] = !listen; }
 
 /* --- the card --- */
 
@@ -201,21 +229,37 @@ void rig_driver_start(void) {
 	net_driver_link(&rig_driver, true, 0);
 }
 
+static void card_used(const struct net_rx_buffer *buffer, const void *bytes, uint32_t length,
+		      uint16_t flags) {
+	const struct net_rx entry = {
+		.tag = buffer->tag, .length = (uint16_t)length, .flags = flags};
+
+	memcpy(card_reach(buffer->address), bytes, length);
+	CHECK(net_driver_received(&rig_driver, &entry));
+}
+
 bool rig_receive(const uint8_t *bytes, uint32_t length, uint16_t flags) {
 	uint32_t count = DIV_UP(length, NET_BUFFER);
 
 	if (card.count < count) return false;
-	for (uint32_t at = 0; at < length; at += NET_BUFFER) {
-		struct net_rx_buffer buffer = card.buffer[--card.count];
-		struct net_rx entry = {
-			.tag = buffer.tag,
-			.length = (uint16_t)MIN(length - at, NET_BUFFER),
-			.flags = flags | (length - at > NET_BUFFER ? NET_RX_MORE : 0),
-		};
+	for (uint32_t at = 0; at < length; at += NET_BUFFER)
+		card_used(&card.buffer[--card.count], bytes + at, MIN(length - at, NET_BUFFER),
+			  flags | (length - at > NET_BUFFER ? NET_RX_MORE : 0));
+	net_driver_work(&rig_driver);
+	return true;
+}
 
-		memcpy(card_reach(buffer.address), bytes + at, entry.length);
-		CHECK(net_driver_received(&rig_driver, &entry));
-	}
+bool rig_receive_large(const struct net_header *header, const uint8_t *bytes, uint32_t length) {
+	static uint8_t all[sizeof(*header) + 0x20000];
+	uint32_t count = DIV_UP(length + sizeof(*header), NET_BUFFER);
+
+	CHECK(rig_driver.features & NET_RX_HEADERS && length <= sizeof(all) - sizeof(*header));
+	if (card.count < count) return false;
+	memcpy(all, header, sizeof(*header));
+	memcpy(all + sizeof(*header), bytes, length);
+	length += (uint32_t)sizeof(*header);
+	for (uint32_t at = 0; at < length; at += NET_BUFFER)
+		card_used(&card.buffer[--card.count], all + at, MIN(length - at, NET_BUFFER), 0);
 	net_driver_work(&rig_driver);
 	return true;
 }
@@ -302,6 +346,10 @@ void rig_describe(uint32_t queues) {
 }
 
 void rig_world(void) {
+	if (!world)
+		world = mmap(NULL, sizeof(*world), PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(world != MAP_FAILED);
 	memset(world, 0, sizeof(*world));
 	for (uint32_t g = 0; g < GUESTS; g++) {
 		for (uint32_t i = 0; i < PAGES; i++) world->guest[g].granted[i] = true;
@@ -338,15 +386,17 @@ void rig_server(void) {
 	memset(&sw, 0, sizeof(sw));
 	rig_store_forget();
 	sw.now = rig_time;
+	vif_begin();
 	config_apply(&rig_blob.config);
 	CHECK(memory_size() <= sizeof(world->lifeboat) - LIFEBOAT_DATA);
 	CHECK(!lifeboat_take(&boat, world->lifeboat, sizeof(world->lifeboat), "switch", BOAT_LAYOUT,
 			     (uint32_t)memory_size()));
+	memset(opened, 0, sizeof(opened));
 	pool_init(world->pool, POOL, 0, POOL_REF);
 	memory_open(boat.data);
 	for (uint32_t i = 0; i < sw.uplink_count; i++) CHECK(!uplink_open(&sw.uplink[i]));
 	if (boat.adopted) uplink_hold();
-	for (uint16_t g = 0; g < GUESTS; g++) vif_present(g, 0);
+	for (uint16_t g = 0; g < GUESTS; g++) backend_guest_came(g, 0);
 }
 
 void rig_serve(void) {
@@ -354,7 +404,7 @@ void rig_serve(void) {
 	for (uint32_t i = 0; i < sw.uplink_count; i++) net_server_work(&sw.uplink[i].net);
 	rig_store();
 	for (uint32_t i = 0; i < sw.port_count; i++)
-		if (sw.port[i].vif.state == VIF_LIVE) sw.ready |= 1ULL << i;
+		if (sw.port[i].vif.end.state == BACKEND_LIVE) sw.ready |= 1ULL << i;
 	pump(NULL);
 }
 

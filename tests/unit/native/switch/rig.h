@@ -49,7 +49,10 @@ struct world {
 	uint32_t notified[GUESTS * QUEUES * 2];
 };
 extern struct world *world;
+extern bool rig_deaf[SW_PORTS]; /* ports that are not listened to */
 extern uint64_t rig_time;
+extern uint32_t rig_asked;                /* event_asked(), at the last wake-up */
+extern uint32_t rig_wanted[], rig_done[]; /* control_device(): root's word, and the answer */
 
 /* What the tests describe: filled by rig_describe(), changed before rig_server(). */
 struct rig_blob {
@@ -67,7 +70,7 @@ extern struct rig_blob rig_blob;
 void rig_describe(uint32_t queues);
 #define CARD GUESTS /* its port */
 
-void rig_world(void);  /* fresh */
+void rig_world(void);  /* fresh; first of all */
 void rig_server(void); /* a new incarnation of the switch, in this process */
 void rig_serve(void);  /* one wake-up, whatever happened */
 void rig_store(void);
@@ -85,6 +88,8 @@ void rig_driver_start(void);
 void rig_driver_serve(void);
 /* A frame from the wire. False: no buffers. */
 bool rig_receive(const uint8_t *bytes, uint32_t length, uint16_t flags);
+/* The same from a card with NET_RX_HEADERS, which says this of it. */
+bool rig_receive_large(const struct net_header *header, const uint8_t *bytes, uint32_t length);
 
 /* --- frames --- */
 

@@ -22,7 +22,7 @@ static void connect(uint32_t queues) {
 		rig_serve();
 		blk_driver_work(&rig_driver);
 	}
-	CHECK(vbd.device[0].state == DEVICE_LIVE);
+	CHECK(vbd.device[0].end.state == BACKEND_LIVE);
 	CHECK(world->backend[0] == XENBUS_CONNECTED && world->front[0] == XENBUS_CONNECTED);
 	for (uint32_t i = 0; i < queues; i++) front_init(&front[i], 0, 0, i);
 }
@@ -69,7 +69,7 @@ static void run_all(bool restarts) {
 		connect(queues);
 		run(queues, 3000, restarts);
 		CHECK(front[0].answers > 500);
-		CHECK(!vbd.device[0].malformed && !vbd.device[0].failed);
+		CHECK(!vbd.device[0].count->malformed && !vbd.device[0].count->failed);
 	}
 	rig_events = false;
 }
@@ -141,7 +141,7 @@ static void test_malformed(void) {
 	CHECK(answer_to(r) == BLKIF_RSP_ERROR);
 	r.nr_segments = 0;
 	CHECK(answer_to(r) == BLKIF_RSP_ERROR);
-	CHECK(vbd.device[0].malformed == 11);
+	CHECK(vbd.device[0].count->malformed == 11);
 
 	struct blkif_request_indirect i = {.operation = BLKIF_OP_INDIRECT};
 
@@ -172,7 +172,7 @@ static void test_malformed(void) {
 	d.flag = 1;
 	memcpy(&r, &d, sizeof(d));
 	CHECK(answer_to(r) == BLKIF_RSP_EOPNOTSUPP);
-	CHECK(vbd.device[0].state == DEVICE_LIVE);
+	CHECK(vbd.device[0].end.state == BACKEND_LIVE);
 }
 
 /* Indices that cannot be: the device is taken away, and only that. */
@@ -183,8 +183,8 @@ static void test_indices(void) {
 	connect(1);
 	ring->req_prod = 33;
 	settle(0);
-	CHECK(vbd.device[0].state == DEVICE_CLOSED && world->backend[0] == XENBUS_CLOSED);
-	CHECK(vbd.device[0].broken);
+	CHECK(vbd.device[0].end.state == BACKEND_CLOSED && world->backend[0] == XENBUS_CLOSED);
+	CHECK(vbd.device[0].end.broken);
 }
 
 static void test_readonly(void) {
@@ -205,7 +205,7 @@ static void test_large_blocks(void) {
 	rig_server();
 	settle(0);
 	front_init(&front[0], 0, 0, 0);
-	CHECK(vbd.device[0].state == DEVICE_LIVE && vbd.volume[0].block == 4096);
+	CHECK(vbd.device[0].end.state == BACKEND_LIVE && vbd.volume[0].block == 4096);
 	CHECK(answer_to(ONE(BLKIF_OP_READ, 8, 1, 0, 7)) == BLKIF_RSP_OKAY);
 	CHECK(answer_to(ONE(BLKIF_OP_READ, 7, 1, 0, 7)) == BLKIF_RSP_ERROR);
 	CHECK(answer_to(ONE(BLKIF_OP_READ, 8, 1, 0, 6)) == BLKIF_RSP_ERROR);
@@ -224,7 +224,7 @@ static void test_errors(void) {
 	rig_fail_status = BLK_STATUS_UNSUPPORTED;
 	CHECK(answer_to((struct blkif_request){.operation = BLKIF_OP_FLUSH_DISKCACHE}) ==
 	      BLKIF_RSP_EOPNOTSUPP);
-	CHECK(vbd.device[0].failed == 2);
+	CHECK(vbd.device[0].count->failed == 2);
 }
 
 /* The driver goes and does not come back: errors after the bound, not before. */
@@ -308,12 +308,12 @@ static void test_reopen(void) {
 	CHECK(world->backend[0] == XENBUS_CLOSING);
 	world->front[0] = XENBUS_CLOSED;
 	settle(0);
-	CHECK(vbd.device[0].state == DEVICE_CLOSED && world->backend[0] == XENBUS_CLOSED);
+	CHECK(vbd.device[0].end.state == BACKEND_CLOSED && world->backend[0] == XENBUS_CLOSED);
 	for (uint32_t i = 0; i < WINDOW - SCAN_PAGES; i++) CHECK(!world->slot[i].used);
 	memset(world->guest[0].ring[0], 0, sizeof(struct blkif_sring));
 	world->front[0] = XENBUS_INITIALISING;
 	settle(0);
-	CHECK(vbd.device[0].state == DEVICE_LIVE && world->backend[0] == XENBUS_CONNECTED);
+	CHECK(vbd.device[0].end.state == BACKEND_LIVE && world->backend[0] == XENBUS_CONNECTED);
 	front[0].req_prod = front[0].rsp_cons = 0;
 	run(1, 50, false);
 }
@@ -327,14 +327,14 @@ static void test_guest_ends(void) {
 	front_push(&front[0]);
 	rig_serve();
 	blk_driver_work(&rig_driver);
-	device_leave(0);
+	backend_guest_leaves(0);
 	rig_serve();
 	CHECK(!device_gone(0)); /* the device is at work on its page */
 	CHECK(rig_device(false));
 	blk_driver_work(&rig_driver);
 	rig_serve();
 	rig_serve();
-	CHECK(device_gone(0) && vbd.device[0].state == DEVICE_ABSENT);
+	CHECK(device_gone(0) && vbd.device[0].end.state == BACKEND_ABSENT);
 	for (uint32_t i = 0; i < WINDOW - SCAN_PAGES; i++) CHECK(!world->slot[i].used);
 	for (uint32_t i = 0; i < BOAT_RECORDS; i++) CHECK(!vbd.boat->record[i].state);
 }

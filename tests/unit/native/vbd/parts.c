@@ -235,7 +235,7 @@ static void test_extents(void) {
 	rig_blob.extent[1].first = 40;
 	rig_blob.extent[1].count = 100;
 	run();
-	CHECK(vbd.device[0].state == DEVICE_LIVE && vbd.volume[0].sectors == 200);
+	CHECK(vbd.device[0].end.state == BACKEND_LIVE && vbd.volume[0].sectors == 200);
 	CHECK(volume_map(&vbd.volume[0], &sector, &left) == 1 && sector == 90 && left == 50);
 	sector = 99;
 	CHECK(volume_map(&vbd.volume[0], &sector, &left) == 0 && sector == 1099 && left == 1);
@@ -253,7 +253,7 @@ static void fails(const char *why) {
 	rig_blob.disk[1].guest = rig_string("two");
 	rig_blob.disk[1].volume = 1;
 	run();
-	CHECK(vbd.device[0].state == DEVICE_FAILED && vbd.device[1].state == DEVICE_LIVE);
+	CHECK(vbd.device[0].end.state == BACKEND_FAILED && vbd.device[1].end.state == BACKEND_LIVE);
 	if (why) CHECK(!strcmp(vbd.volume[0].failure, why));
 }
 
@@ -292,8 +292,8 @@ static void test_conflict(void) {
 		if (i == 3) rig_blob.disk[0].flags = rig_blob.disk[1].flags = VBD_SHARED;
 		rig_world();
 		run();
-		CHECK(vbd.device[0].state == DEVICE_LIVE);
-		CHECK((vbd.device[1].state == DEVICE_LIVE) == (i >= 2));
+		CHECK(vbd.device[0].end.state == BACKEND_LIVE);
+		CHECK((vbd.device[1].end.state == BACKEND_LIVE) == (i >= 2));
 	}
 }
 
@@ -323,19 +323,19 @@ static void test_partitions(void) {
 
 	describe_partition("root");
 	run();
-	CHECK(vbd.device[0].state == DEVICE_LIVE && vbd.volume[0].sectors == 1900);
+	CHECK(vbd.device[0].end.state == BACKEND_LIVE && vbd.volume[0].sectors == 1900);
 	CHECK(vbd.volume[0].extent[0].first == 100);
 
 	describe_partition("root");
 	((uint8_t *)world->disk)[512 + 50] ^= 1; /* the backup is used */
 	run();
-	CHECK(vbd.device[0].state == DEVICE_LIVE && vbd.volume[0].sectors == 1900);
+	CHECK(vbd.device[0].end.state == BACKEND_LIVE && vbd.volume[0].sectors == 1900);
 
 	describe_partition("root");
 	((uint8_t *)world->disk)[512 + 50] ^= 1;
 	((uint8_t *)world->disk)[(SECTORS - 10) * 512] ^= 1;
 	run();
-	CHECK(vbd.device[0].state == DEVICE_FAILED);
+	CHECK(vbd.device[0].end.state == BACKEND_FAILED);
 
 	describe_partition("home");
 	run();
@@ -346,12 +346,35 @@ static void test_partitions(void) {
 	rig_driver_start(&small);
 	rig_server();
 	serve();
-	CHECK(vbd.device[0].state == DEVICE_LIVE && vbd.volume[0].sectors == 1900);
+	CHECK(vbd.device[0].end.state == BACKEND_LIVE && vbd.volume[0].sectors == 1900);
 
 	describe_partition("root");
 	rig_fail_status = BLK_STATUS_IO; /* of the first header */
 	run();
-	CHECK(vbd.device[0].state == DEVICE_LIVE && vbd.volume[0].sectors == 1900);
+	CHECK(vbd.device[0].end.state == BACKEND_LIVE && vbd.volume[0].sectors == 1900);
+}
+
+/* A driver that never comes holds up nobody but its own disks for longer than is said. */
+static void test_other_driver_away(void) {
+	rig_world();
+	rig_default(1, 0, true);
+	rig_driver_start(&rig_disk);
+	rig_server();
+	vbd.driver[1] = vbd.driver[0];
+	vbd.driver[1].away_since = rig_time;
+	vbd.driver[1].dma.frozen = true;
+	vbd.driver_count = 2;
+	for (uint32_t i = 0; i < 20; i++) {
+		rig_serve();
+		blk_driver_work(&rig_driver);
+	}
+	CHECK(vbd.device[0].end.state == BACKEND_WAITING);
+	rig_time += 61000000000ULL;
+	for (uint32_t i = 0; i < 20; i++) {
+		rig_serve();
+		blk_driver_work(&rig_driver);
+	}
+	CHECK(vbd.driver[1].given_up && vbd.device[0].end.state == BACKEND_LIVE);
 }
 
 int main(void) {
@@ -364,6 +387,7 @@ int main(void) {
 		{"volumes that can't be had", test_volumes_wrong},
 		{"two disks of the same sectors", test_conflict},
 		{"partitions by name", test_partitions},
+		{"another driver that never comes", test_other_driver_away},
 	};
 
 	world = calloc(1, sizeof(*world));

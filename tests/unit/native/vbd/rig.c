@@ -39,8 +39,18 @@ void event_handle(uint32_t port, event_handler handler, void *context) {
 void event_again(uint32_t port) { (void)port; }
 void event_send(uint32_t port) { (void)port; }
 void event_send_last(uint32_t port) { (void)port; }
+uint32_t rig_asked;
+void event_asked(uint32_t most) { rig_asked = most; }
 void event_timer_arm(struct event_timer *timer, uint64_t deadline) { timer->deadline = deadline; }
 void control_scan(void) {}
+uint32_t rig_wanted[CONTROL_DEVICES], rig_done[CONTROL_DEVICES];
+uint32_t control_device(unsigned n) { return rig_wanted[n]; }
+bool control_device_settled(unsigned n) {
+	return (rig_wanted[n] ^ rig_done[n]) >> CONTROL_DEVICE_SHIFT == 0;
+}
+void control_device_done(unsigned n, uint32_t wanted, uint32_t flags) {
+	rig_done[n] = wanted | flags;
+}
 uint64_t time_now(void) { return rig_time; }
 int grant_map(struct grant_mapping *mapping, uint16_t domid, uint32_t ref, uint32_t pages) {
 	(void)domid, (void)ref, (void)pages;
@@ -120,7 +130,7 @@ const char *link_connect(struct device *device) {
 
 	for (uint32_t i = 0; i < device->queue_count; i++) {
 		uint32_t bytes = device->front.pages * (uint32_t)PAGE_SIZE - 64;
-		uint32_t guest = device->domid - FIRST_DOMID;
+		uint32_t guest = device->end.domid - FIRST_DOMID;
 
 		/* Device n of a guest has queue n and those behind it. */
 		device->queue[i].shared = (void *)world->guest[guest].ring[(n + i) % VBD_QUEUES];
@@ -290,6 +300,7 @@ static void clear_most(struct world *w) {
 	memset(w->blk, 0, sizeof(w->blk));
 	memset(w->slot, 0, sizeof(w->slot));
 	memset(w->lifeboat, 0, sizeof(w->lifeboat));
+	memset(w->counts, 0, sizeof(w->counts));
 	memset(w->backend, 0, sizeof(w->backend));
 	memset(w->front, 0, sizeof(w->front));
 	for (uint32_t g = 0; g < GUESTS; g++) memset(w->guest[g].ring, 0, sizeof(w->guest[g].ring));
@@ -341,8 +352,10 @@ void rig_server(void) {
 	vbd.driver[0].connection = &start.connections[GUESTS];
 	vbd.driver[0].dma.frozen = true;
 	vbd.driver_count = 1;
+	device_begin();
 	config_apply(&rig_blob.config);
 	vbd.boat = (struct boat *)world->lifeboat;
+	for (uint32_t i = 0; i < vbd.device_count; i++) vbd.device[i].count = &world->counts[i];
 	boat_check(vbd.boat, vbd.device_count, VBD_QUEUES);
 	job_init();
 	rig_present();
@@ -351,7 +364,7 @@ void rig_server(void) {
 
 void rig_present(void) {
 	for (uint16_t g = 0; g < GUESTS; g++)
-		if (!vbd.guest[g].present) device_present(g, 0);
+		if (!backend_guest_is_here(g)) device_present(g, 0);
 }
 
 bool rig_serve(void) {

@@ -40,6 +40,7 @@ struct world {
 	uint8_t blk[BLK_PAGES][PAGE_SIZE];
 	struct world_slot slot[WINDOW];
 	uint8_t lifeboat[sizeof(struct boat)] __attribute__((aligned(64)));
+	struct boat_counts counts[VBD_DEVICES]; /* of it, too */
 	struct world_guest guest[GUESTS];
 	uint32_t backend[VBD_DEVICES], front[VBD_DEVICES];
 	struct front rings[VBD_DEVICES];
@@ -49,6 +50,8 @@ struct world {
 };
 extern struct world *world;
 extern uint64_t rig_time;
+extern uint32_t rig_asked;                /* event_asked(), at the last wake-up */
+extern uint32_t rig_wanted[], rig_done[]; /* control_device(): root's word, and the answer */
 
 /* What the tests describe: filled before rig_server(). */
 struct rig_blob {

@@ -35,7 +35,7 @@ static void start(void) {
 		rig_serve();
 		blk_driver_work(&rig_driver);
 	}
-	CHECK(vbd.device[0].state == DEVICE_LIVE && vbd.device[1].state == DEVICE_LIVE);
+	CHECK(vbd.device[0].end.state == BACKEND_LIVE && vbd.device[1].end.state == BACKEND_LIVE);
 }
 
 static void put(uint32_t g, uint64_t sector) {
@@ -172,6 +172,39 @@ static void test_starvation(void) {
 	CHECK(!"it was answered");
 }
 
+/* How many things are asked at once is what is under way when one of them is taken. */
+static void test_asked(void) {
+	describe();
+	start();
+	put(0, 0);
+	rig_serve();
+	CHECK(rig_asked == 1);
+	rig_serve();
+	CHECK(rig_asked == 0);
+	/* The first is still under way; the other guest has nothing to do with that. */
+	put(0, 8);
+	put(1, 0);
+	rig_serve();
+	CHECK(rig_asked == 2);
+	put(1, 8);
+	put(1, 16);
+	rig_serve();
+	CHECK(rig_asked == 3);
+	blk_driver_work(&rig_driver);
+	while (guest[0].collected + guest[1].collected < guest[0].put + guest[1].put) {
+		rig_device(false);
+		blk_driver_work(&rig_driver);
+		rig_serve();
+		CHECK(rig_asked == 0);
+		guest[0].collected = ring(0)->rsp_prod;
+		guest[1].collected = ring(1)->rsp_prod;
+	}
+	put(0, 0);
+	put(1, 0);
+	rig_serve();
+	CHECK(rig_asked == 1);
+}
+
 int main(void) {
 	static const struct test tests[] = {
 		{"equal shares", test_equal},
@@ -180,6 +213,7 @@ int main(void) {
 		{"the limit of the physical disk", test_disk_limit},
 		{"order by sector", test_order},
 		{"nobody starves", test_starvation},
+		{"how much is asked at once", test_asked},
 	};
 
 	world = calloc(1, sizeof(*world));
