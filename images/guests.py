@@ -56,7 +56,7 @@ def _extract(archive: Path, pattern: str, output: Path) -> None:
                 if member.isfile() and fnmatch.fnmatch(member.name, pattern):
                     file = tar.extractfile(member)
                     assert file is not None
-                    temporary = output.with_suffix(".new")
+                    temporary = archive.with_name("wanted")
                     temporary.write_bytes(file.read())
                     temporary.chmod(member.mode)
                     temporary.replace(output)

@@ -34,7 +34,7 @@ SUITES = (
 )
 ON_DEMAND = ("campaign",)  # only when asked for
 TIMEOUT = 300  # seconds for a program that does not say
-# Of a failed test's output: where it failed is at its beginning, what was printed at its end.
+# Of a failed test's output: why it failed is at its beginning, what was printed at its end.
 SHOWN_FIRST, SHOWN_LAST, SHOWN_COLUMNS = 14, 30, 400
 
 
@@ -113,6 +113,14 @@ def _host_programs(suite: str, folder: Path) -> Iterator[Test]:
 # --- Python files ---
 
 
+def reason_first(text: str) -> str:
+    """What was raised, and then from where: who sees only a beginning sees why."""
+    lines = text.splitlines()
+    frames = max((n for n, line in enumerate(lines) if line.startswith("Traceback")), default=0)
+    reason = next((n for n in range(frames + 1, len(lines)) if not lines[n].startswith(" ")), 0)
+    return "\n".join([*lines[reason:], *lines[:reason]])
+
+
 def _python_test(suite: str, module: str, case: unittest.TestCase) -> Test:
     method = case.id().split(".", 4)[-1].removeprefix("test_")
     name = f"{suite}/{module}: {method.replace('_', ' ')}"
@@ -125,7 +133,8 @@ def _python_test(suite: str, module: str, case: unittest.TestCase) -> Test:
         wrong = result.failures + result.errors
         if result.skipped:
             return [Outcome(name, None, seconds, result.skipped[0][1])]
-        return [Outcome(name, not wrong, seconds, "\n".join(text for _, text in wrong))]
+        detail = "\n".join(reason_first(text) for _, text in wrong)
+        return [Outcome(name, not wrong, seconds, detail)]
 
     return Test(name, run)
 

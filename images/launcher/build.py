@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Meson and Ninja, and the files that come out of them or out of packages."""
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import guests
 import initrd
 from describe import program_finder, write_whole
 
-from .paths import TOP, Failure, build_dir, cache_dir, host_dir
+from .paths import TOP, Failure, alone, build_dir, cache_dir, host_dir
 
 CROSS = TOP / "images" / "cross-x86_64.ini"
 HOST_ARGUMENTS = ["-Dhost_tests=true", "-Db_sanitize=address,undefined", "-Db_lundef=false"]
@@ -32,9 +31,8 @@ def _run(command: list[str | Path], environment: Optional[dict[str, str]] = None
 
 def make(folder: Path, arguments: list[str | Path], environment: dict[str, str]) -> None:
     """Bring one build folder up to date, alone among all that try. Raises Failure."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder.parent / f".{folder.name}.lock", "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(folder):
+        folder.mkdir(exist_ok=True)
         if not (folder / "build.ninja").exists():
             print(f"tessera: building in {os.path.relpath(folder)}", file=sys.stderr)
             _run(["meson", "setup", folder, TOP, *arguments], environment)

@@ -7,7 +7,6 @@ gets a disk that does not open the next time: say format=raw then.) With an IOMM
 the machine is a q35 whose devices all go through it.
 """
 
-import fcntl
 import json
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from description.binary import Compiled
 from description.machine import Attached, inside
 
 from . import packages
-from .paths import Failure, cache_dir, out_dir
+from .paths import Failure, alone, cache_dir, out_dir
 
 BAD_ARGUMENTS = 2
 MODELS = {"virtio-blk": "virtio_blk", "ahci": "ahci", "nvme": "nvme"}  # and their drivers
@@ -115,11 +114,10 @@ def qemu_arguments(disks: Sequence[Disk], iommu: bool) -> list[str]:
 def debian_image() -> Path:
     """The pristine Debian disk, made if it is not in the cache, once if many ask."""
     packages.require("disk")
-    cache_dir().mkdir(parents=True, exist_ok=True)
-    with open(cache_dir() / ".debian.lock", "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    output = debian.cached(cache_dir())
+    with alone(output):
         try:
-            if not debian.cached(cache_dir()).is_file():
+            if not output.is_file():
                 print("tessera: making the Debian disk", file=sys.stderr)
             return debian.image(cache_dir())
         except debian.MakeError as error:

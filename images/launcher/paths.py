@@ -5,8 +5,11 @@ Two variables move things out of the tree: TESSERA_BUILD for what is built (else
 build/), TESSERA_CACHE for what is fetched (else cache/ in the build folder).
 """
 
+import fcntl
 import os
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Iterator
 
 TOP = Path(__file__).resolve().parents[2]
 
@@ -17,6 +20,15 @@ class Failure(Exception):
     def __init__(self, text: str, status: int = 1):
         super().__init__(text)
         self.status = status
+
+
+@contextmanager
+def alone(output: Path) -> Iterator[None]:
+    """While it lasts, nobody else who asks here makes `output`. Its folder is made."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with open(output.parent / f".{output.name}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def out_dir() -> Path:

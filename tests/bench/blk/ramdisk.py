@@ -21,7 +21,7 @@ from typing import Iterable, Iterator, Mapping
 
 import initrd
 from launcher import build
-from launcher.paths import TOP, Failure, cache_dir
+from launcher.paths import TOP, Failure, alone, cache_dir
 
 SUITE = "bookworm"
 PACKAGES = [
@@ -50,16 +50,13 @@ XEN_PROGRAMS = (
 )
 
 
-def key() -> str:
-    """A name for what is made of these packages."""
-    return hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:12]
-
-
-def _archive() -> Path:
+def archive() -> Path:
     """All the packages' files, as one tar archive in the cache."""
-    output = cache_dir() / f"bench-{key()}.tar"
-    if not output.is_file():
-        cache_dir().mkdir(parents=True, exist_ok=True)
+    key = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()
+    output = cache_dir() / f"bench-{key[:12]}.tar"
+    with alone(output):
+        if output.is_file():
+            return output
         temporary = output.with_suffix(".new")
         done = subprocess.run(
             ["mmdebstrap", "--quiet", "--variant=extract", "--format=tar",
@@ -124,7 +121,7 @@ class Tree(Files):
 
     def __init__(self, folder: Path):
         self.root = folder
-        with tarfile.open(_archive()) as tar:
+        with tarfile.open(archive()) as tar:
             wanted = re.compile(
                 r"\./(usr/bin/|usr/lib/x86_64|usr/lib/xen-4|lib/|lib64|boot/|usr/sbin|sbin/)"
             )

@@ -6,8 +6,7 @@ Xen's tools for its dom0, put together as those of the disk benchmark are
 import tempfile
 from pathlib import Path
 
-from describe import write_whole
-from launcher.paths import TOP, cache_dir
+from launcher.paths import TOP
 from tests.bench.blk import ramdisk
 
 SCRIPTS = TOP / "tests" / "bench" / "lan"
@@ -42,10 +41,5 @@ def dom0(tree: ramdisk.Tree, inner: bytes) -> bytes:
 
 
 def iperf() -> bytes:
-    """iperf3 alone, for an initramfs around BusyBox; kept in the cache."""
-    output = cache_dir() / f"iperf3-{ramdisk.key()}.initrd"
-    if not output.is_file():
-        with tempfile.TemporaryDirectory(prefix="tessera.") as name:
-            tree = ramdisk.Tree(Path(name))
-            write_whole(output, ramdisk.added(tree, ["usr/bin/iperf3"], {}, {}))
-    return output.read_bytes()
+    """The iperf3 that is installed here, to be added to an initramfs around BusyBox."""
+    return ramdisk.added(ramdisk.Files(), ["usr/bin/iperf3"], {}, {})
