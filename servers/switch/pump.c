@@ -82,6 +82,7 @@ void pump(void *context) {
 	answer_all();
 	round_end();
 	uplink_publish();
+	rest_after(count);
 	if (backend_has_work() && backend_work()) control_scan();
 	pool_grow(POOL_STEP);
 	if (more) pump_soon();

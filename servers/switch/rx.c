@@ -163,6 +163,7 @@ static void forget(struct queue *queue, struct frame *frame) {
 static void lose(struct port *port, const struct frame *frame) {
 	port_drop(port_index(port), NETCTL_IN, limited(&port->vif) ? DROP_RATE : DROP_NO_BUFFER,
 		  frame);
+	rest_lost(frame);
 }
 
 /*

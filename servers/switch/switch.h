@@ -138,6 +138,8 @@ struct uplink {
 	bool up, changed;    /* mapped and in session; something is to be published */
 	uint64_t down_since; /* 0: it is up */
 	uint64_t waiting;    /* VIFs that wait for room */
+	uint64_t rest;       /* rest.c: no new buffers until then */
+	uint32_t lost;       /* its frames, since the last wake-up, for which guests had no room */
 	uint32_t words;      /* of the ring, by what is in the card */
 	uint32_t pending_count, pending_words;
 	struct pending pending[NET_TX_TAGS]; /* until the round's copies are done */
@@ -355,6 +357,16 @@ uint32_t merge_received(struct frame **round, uint32_t count);
 uint32_t pause_requests(struct queue *queue);
 /* A wake-up in which there were packets has taken so long. */
 void pause_cost(uint64_t ns);
+
+/* --- rest.c --- */
+
+/* There was no room for it at the one it is for. */
+void rest_lost(const struct frame *frame);
+/* After a wake-up in which so many frames were taken, and uplink_publish(): what it lost counts for
+ * the next, so that there are buffers now and then whatever is lost. */
+void rest_after(uint32_t taken);
+/* The card may have new buffers. */
+bool rest_is_over(const struct uplink *uplink);
 
 /* --- kick.c --- */
 

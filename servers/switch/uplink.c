@@ -431,7 +431,7 @@ void uplink_publish(void) {
 	for (uint32_t i = 0; i < sw.uplink_count; i++) {
 		struct uplink *uplink = &sw.uplink[i];
 
-		if (uplink->up && !sw.held) refill(uplink);
+		if (uplink->up && !sw.held && rest_is_over(uplink)) refill(uplink);
 		if (uplink->changed) net_server_publish(&uplink->net);
 		uplink->changed = false;
 		if (!uplink->up && uplink->waiting &&

@@ -44,7 +44,11 @@ bool control_device_settled(unsigned n) {
 void control_device_done(unsigned n, uint32_t wanted, uint32_t flags) {
 	rig_done[n] = wanted | flags;
 }
-uint64_t time_now(void) { return rig_time; }
+uint64_t rig_takes;
+uint64_t time_now(void) {
+	rig_time += rig_takes;
+	return rig_time;
+}
 int grant_map(struct grant_mapping *mapping, uint16_t domid, uint32_t ref, uint32_t pages) {
 	(void)domid, (void)ref, (void)pages;
 	mapping->at = world->net;

@@ -51,6 +51,7 @@ struct world {
 extern struct world *world;
 extern bool rig_deaf[SW_PORTS]; /* ports that are not listened to */
 extern uint64_t rig_time;
+extern uint64_t rig_takes;                /* ns that pass with each look at the clock */
 extern uint32_t rig_asked;                /* event_asked(), at the last wake-up */
 extern uint32_t rig_wanted[], rig_done[]; /* control_device(): root's word, and the answer */
 
