@@ -33,15 +33,16 @@ void event_send(uint32_t port);
  * would take the CPU away, only to give it back for going to sleep.
  */
 void event_send_last(uint32_t port);
-#define EVENT_PATIENCE 250000U /* ns */
+#define EVENT_PATIENCE 250000U /* ns, at least */
 /*
- * For a server, once for each wake-up: how many things that client had asked who had asked most, 0
- * if nobody had. A client with several is left alone with the CPU while it asks, until it gives
- * way or EVENT_PATIENCE is over, for each event would take it away. One that asks a single
- * thing and then waits is answered before it goes to sleep. What answers at once looks like that to
- * a server whatever its clients want, so now and then patience is tried.
+ * For a server, at the end of each wake-up: how many things that client had asked who had asked
+ * most, 0 if nobody had, and when the wake-up began (time_now()). A client with several is left
+ * alone with the CPU while it asks, for each event would take it away: until it gives way, or as
+ * long as some wake-ups take, EVENT_PATIENCE at least and PLAN_PATIENCE_MAX at most. One that asks
+ * a single thing and then waits is answered before it goes to sleep. What answers at once looks
+ * like that to a server whatever its clients want, so now and then patience is tried.
  */
-void event_asked(uint32_t most);
+void event_asked(uint32_t most, uint64_t since);
 extern uint64_t event_patience; /* ns: so event_loop() tells the core when it sleeps */
 /* Binds a VIRQ of vCPU 0; the port, or -errno. */
 MUST_CHECK int event_bind_virq(uint32_t virq, event_handler handler, void *context);

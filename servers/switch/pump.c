@@ -77,11 +77,11 @@ void pump(void *context) {
 		feed();
 		copy_flush();
 	}
-	event_asked(sw.asked);
-	sw.asked = 0;
 	answer_all();
 	round_end();
 	uplink_publish();
+	event_asked(sw.asked, sw.now);
+	sw.asked = 0;
 	rest_after(count);
 	if (backend_has_work() && backend_work()) control_scan();
 	pool_grow(POOL_STEP);

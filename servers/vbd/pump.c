@@ -85,12 +85,12 @@ void pump(void *context) {
 		bits_add(&vbd.ready, n);
 	if (bits_any(&vbd.released)) vbd.released = (struct bits){0};
 	more = take();
-	event_asked(vbd.asked);
-	vbd.asked = 0;
 	driver_watch();
 	to_drivers();
 	/* What was refused, or needed no disk. */
 	ring_answer();
+	event_asked(vbd.asked, vbd.now);
+	vbd.asked = 0;
 	if (backend_has_work() || vbd.starting) changes();
 	/* Who waits with more requests until it is answered is looked at. */
 	if (more || bits_any(&vbd.released) || vbd.answers.first != VBD_NONE) pump_soon();

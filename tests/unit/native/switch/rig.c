@@ -33,7 +33,10 @@ void event_handle(uint32_t port, event_handler handler, void *context) {
 void event_again(uint32_t port) { (void)port; }
 void event_send(uint32_t port) { (void)port; }
 uint32_t rig_asked;
-void event_asked(uint32_t most) { rig_asked = most; }
+void event_asked(uint32_t most, uint64_t since) {
+	CHECK(since <= rig_time);
+	rig_asked = most;
+}
 void event_timer_arm(struct event_timer *timer, uint64_t deadline) { timer->deadline = deadline; }
 void control_scan(void) {}
 uint32_t rig_wanted[CONTROL_DEVICES], rig_done[CONTROL_DEVICES];
