@@ -39,6 +39,8 @@ LONG_FILES: dict[str, str] = {}
 NO_MISTAKES = ("ist", "fro", "te", "nd", "mis", "inout", "extraversion", "pre-empt", "thre",
                "whis")
 
+NO_COMMITS = {"ed25519"}
+
 NO_SPDX = {"LICENSE", ".gitignore"}  # the licence itself; nothing to licence
 NO_SPDX_SUFFIXES = {".golden", ".json"}
 
@@ -121,6 +123,23 @@ class Text(unittest.TestCase):
         names = [name for name in names if not name.startswith("images/bad/")]
         command = ["codespell", "--ignore-words-list", ",".join(NO_MISTAKES), *names]
         self.assertEqual(say(command), "")
+
+
+    def test_commits_that_are_named_exist(self) -> None:
+        """What a figure was measured with can be looked at."""
+        git = ["git", "-C", TOP]
+        whole = subprocess.run([*git, "rev-parse", "--is-shallow-repository"],
+                               capture_output=True, text=True, check=False).stdout.strip()
+        if whole != "false":
+            self.skipTest("the history is not here")
+        self.none([
+            f"{name}:{number}: no commit {commit}"
+            for name in with_suffix(".md")
+            for number, line in enumerate(text(name).splitlines(), 1)
+            for commit in re.findall(r"`([0-9a-f]{7,40})`", line)
+            if commit not in NO_COMMITS
+            and say([*git, "cat-file", "-e", f"{commit}^{{commit}}"])
+        ])
 
 
 class Sizes(unittest.TestCase):
