@@ -13,6 +13,7 @@
  * machine that is: a pause is worth so many of them at most. Whatever wakes us meanwhile, such as
  * acknowledgements, looks as well.
  */
+#include "libs/rt/time.h"
 #include "switch.h"
 
 #define REQUESTS   32U    /* ring anyway when there are so many */
@@ -28,16 +29,7 @@ static uint64_t cost = SHORTEST / COSTS; /* ns: of a wake-up with packets, the m
 static uint64_t longest(void) { return MIN(MAX(cost * COSTS, SHORTEST), LONGEST); }
 static uint64_t length(uint64_t gap) { return MIN(MAX(gap * GAPS, SHORTEST), longest()); }
 
-/*
- * In steps, up or down: a wake-up in which somebody else had the processor, or the host of an
- * emulated one, counts as one that took a little longer.
- */
-void pause_cost(uint64_t ns) {
-	if (ns > cost)
-		cost += cost / 16 + 1;
-	else
-		cost -= cost / 16;
-}
+void pause_cost(uint64_t ns) { time_learn(&cost, ns); }
 
 static uint32_t begin(struct queue *queue, uint64_t gap) {
 	struct pause *pause = &queue->pause;

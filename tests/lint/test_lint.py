@@ -39,6 +39,7 @@ LONG_FILES: dict[str, str] = {}
 NO_MISTAKES = ("ist", "fro", "te", "nd", "mis", "inout", "extraversion", "pre-empt", "thre",
                "whis")
 
+# Words that look like a commit.
 NO_COMMITS = {"ed25519"}
 
 NO_SPDX = {"LICENSE", ".gitignore"}  # the licence itself; nothing to licence
@@ -123,7 +124,6 @@ class Text(unittest.TestCase):
         names = [name for name in names if not name.startswith("images/bad/")]
         command = ["codespell", "--ignore-words-list", ",".join(NO_MISTAKES), *names]
         self.assertEqual(say(command), "")
-
 
     def test_commits_that_are_named_exist(self) -> None:
         """What a figure was measured with can be looked at."""

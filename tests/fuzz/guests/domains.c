@@ -9,6 +9,7 @@
  * At the end both are reset, and nothing is left of it all.
  */
 #include "guests.h"
+#include "../input.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,20 +25,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct domain *d[2];
-static const uint8_t *input, *input_end;
-static u64 seed;
-
-/* What libFuzzer says, and then what follows from it: its inputs are mostly short. */
-static u32 byte(void) {
-	if (input < input_end) {
-		seed = (seed ^ *input) * 0x9e3779b97f4a7c15;
-		return *input++;
-	}
-	seed = seed * 6364136223846793005 + 1442695040888963407;
-	return seed >> 56;
-}
-
-static u32 below(u32 n) { return byte() % n; }
 
 /* Mostly what exists, sometimes anything. */
 static u32 port(void) {
@@ -264,9 +251,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	static void (*const acts[])(struct domain *) = {bind, use, edit_entry, map_or_unmap, copy};
 	unsigned i;
 
-	input = data;
-	seed = size;
-	input_end = data + size;
+	input_begin(data, size);
 	guests_start(2);
 	for (i = 0; i < 2; i++) {
 		d[i] = guest((u16)(i + 1));

@@ -16,6 +16,7 @@
  *   - a refused commit has changed nothing; each is counted.
  */
 #include "guests.h"
+#include "../input.h"
 
 #include <setjmp.h>
 #include <string.h>
@@ -57,21 +58,7 @@ static struct {
 	u64 round, used;
 } kept[VCPUS + 1];
 
-/* --- Input: what libFuzzer says, then what follows from it --- */
-
-static const uint8_t *input, *input_end;
-static u64 seed;
-
-static u32 byte(void) {
-	if (input < input_end) {
-		seed = (seed ^ *input) * 0x9e3779b97f4a7c15;
-		return *input++;
-	}
-	seed = seed * 6364136223846793005 + 1442695040888963407;
-	return seed >> 56;
-}
-
-static u32 below(u32 n) { return byte() % n; }
+/* --- What the input is about --- */
 
 static struct vcpu *vcpu(u32 n) {
 	return n == VCPUS ? root->vcpus[0] : guest((u16)(1 + n / 3))->vcpus[n % 3];
@@ -481,9 +468,7 @@ static void start(void) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-	input = data;
-	input_end = data + size;
-	seed = size;
+	input_begin(data, size);
 	start();
 	settle();
 	check();
