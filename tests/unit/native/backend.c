@@ -446,8 +446,8 @@ static void test_unclear(void) {
 	}
 }
 
-/* What the frontend says while its keys are read counts, though they are asked for anew. */
-static void test_late(void) {
+/* A frontend whose state has become 3, which we hear of when the test says so. */
+static void speaks_up(void) {
 	world();
 	backend_guest_came(0, 1);
 	serve();
@@ -455,7 +455,12 @@ static void test_late(void) {
 	fake_store_set(FRONT "/other", "9");
 	fake_store_quiet = true;
 	fake_store_set(FRONT "/state", "3");
-	fake_store_fire(FRONT "/state"); /* it is 3, and asked for; */
+	fake_store_fire(FRONT "/state");
+}
+
+/* What the frontend says while its keys are read counts, though they are asked for anew. */
+static void test_late(void) {
+	speaks_up();                     /* it is 3, and asked for; */
 	fake_store_fire(FRONT "/state"); /* it is 5, and asked for, before the answer is there */
 	fake_store_step();
 	CHECK(toy[0].state == BACKEND_READING);
@@ -470,14 +475,7 @@ static void test_late(void) {
 /* A round of questions for which there was no room is put again: answers to the first do not count.
  */
 static void test_asked_again(void) {
-	world();
-	backend_guest_came(0, 1);
-	serve();
-	fake_store_set(FRONT "/ref", "8");
-	fake_store_set(FRONT "/other", "9");
-	fake_store_quiet = true;
-	fake_store_set(FRONT "/state", "3");
-	fake_store_fire(FRONT "/state");
+	speaks_up();
 	fake_store_step();
 	fake_store_room = 1;
 	fake_store_step(); /* ref is asked for, other is not */
